@@ -14,10 +14,15 @@ step('install', 'node_modules/.coppice-installed', digest(['package-lock.json'])
   run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'])
 })
 
-step('build', 'dist/.coppice-built', digest(['package-lock.json', 'tsconfig.json', ...filesBelow('src')]), () => {
-  rmSync(join(root, 'dist'), { recursive: true, force: true })
-  run(process.execPath, ['node_modules/typescript/bin/tsc'])
-})
+step(
+  'build',
+  'dist/.coppice-built',
+  digest(['package-lock.json', 'tsconfig.json', ...filesBelow('src')]),
+  () => {
+    rmSync(join(root, 'dist'), { recursive: true, force: true })
+    run(process.execPath, ['node_modules/typescript/bin/tsc'])
+  },
+)
 
 /** Does `work` unless the stamp says that it was done for exactly these inputs. */
 function step(name, stamp, inputs, work) {
@@ -38,7 +43,11 @@ function run(command, args) {
 
 function digest(files) {
   const hash = createHash('sha256')
-  for (const file of files) hash.update(file).update('\0').update(readFileSync(join(root, file)))
+  for (const file of files)
+    hash
+      .update(file)
+      .update('\0')
+      .update(readFileSync(join(root, file)))
   return hash.digest('hex')
 }
 

@@ -1,0 +1,98 @@
+import type { Readable, Writable } from 'node:stream'
+import type { Identity } from '../identity.js'
+import type { Proof, Survivor } from '../proof.js'
+
+/**
+ * What every kind of containment offers: to launch a command as the root of a process tree, and to find, end
+ * and account for the whole tree. It knows nothing of runs, sessions or stores.
+ */
+
+export const containmentKinds = ['cgroup', 'guard', 'job', 'group'] as const
+export type ContainmentKind = (typeof containmentKinds)[number]
+
+export interface Containment {
+  readonly kind: ContainmentKind
+  /**
+   * Starts a tree. Rejects with `command_not_found`, `command_not_executable` or `launch_failed`, each with
+   * `path`; where it rejects, nothing was started and nothing needs to be ended.
+   */
+  launch(request: LaunchRequest): Promise<Tree>
+  /**
+   * Ends what a supervisor that is gone left of a run: every process that carries the run's cookie, is in a
+   * recorded group or descends from one of those. Resolves when none is left or the bound has passed.
+   */
+  sweep(target: SweepTarget): Promise<TreeReport>
+  /** Stops what the containment itself keeps running. Trees are ended before by whoever launched them. */
+  close(): Promise<void>
+}
+
+/** Where a descriptor of the root leads: a pipe to us, our own descriptor, or nowhere. */
+export type StdioPlan = 'pipe' | 'inherit' | 'ignore'
+
+export interface LaunchRequest {
+  /** Id of the tree: the value of `COPPICE_TREE` in its environment. */
+  readonly tree: string
+  /** The run's cookie path, outer/inner: the value of `COPPICE_RUN`; null for a tree without a run. */
+  readonly run: string | null
+  readonly command: string
+  readonly args: readonly string[]
+  readonly cwd?: string
+  /** Differences from the supervisor's own environment; undefined removes a variable. */
+  readonly env?: Readonly<Record<string, string | undefined>>
+  readonly stdio: readonly [StdioPlan, StdioPlan, StdioPlan]
+}
+
+/** What the operating system reported of the root process. */
+export interface Exit {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+}
+
+/** A launched tree. Nothing of it rejects. */
+export interface Tree {
+  readonly id: string
+  readonly containment: ContainmentKind
+  readonly root: Identity
+  /** Null where the plan was not `pipe`. */
+  readonly stdin: Writable | null
+  readonly stdout: Readable | null
+  readonly stderr: Readable | null
+  /** Resolves when the root has exited; its descendants may live on. */
+  readonly exited: Promise<Exit>
+  /** Resolves once no process of the tree is alive, as far as this kind can see. */
+  readonly emptied: Promise<void>
+  /** SIGTERM, then SIGCONT, to every process of the tree. Resolves when they are sent. */
+  terminate(): Promise<void>
+  /** SIGKILL to every process of the tree, again and again until it is empty or `abandon` is called. */
+  kill(): void
+  /** What can be said of the tree now: before `emptied` its living processes are the survivors. */
+  report(): Promise<TreeReport>
+  /** Gives the tree up: no further signal or scan. For a tree that outlived its kill bound. */
+  abandon(): void
+}
+
+export interface TreeReport {
+  readonly containment: ContainmentKind
+  readonly proof: Proof
+  /** How many processes were killed (SIGKILL), as far as they were seen. */
+  readonly killed: number
+  /** Descendants that were alive when the root had exited. */
+  readonly lingered: number
+  readonly survivors: readonly Survivor[]
+  readonly usage: Usage | null
+}
+
+export interface Usage {
+  readonly cpuMs: number
+  readonly maxRssBytes: number
+}
+
+export interface SweepTarget {
+  /** The cookie path of the run whose trees are to be ended: itself and everything below it. */
+  readonly run: string
+  /** The roots that were recorded when they were launched; their groups are swept too. */
+  readonly roots: readonly Identity[]
+  /** Milliseconds between SIGTERM and SIGKILL, and from SIGKILL until what is left counts as a survivor. */
+  readonly grace: number
+  readonly killBound: number
+}

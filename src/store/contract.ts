@@ -1,0 +1,240 @@
+import type { Identity } from '../identity.js'
+import type { Proof, Survivor } from '../proof.js'
+import type { Cause } from '../runs/causes.js'
+import type { Outcome } from '../runs/outcome.js'
+import type { State } from '../runs/states.js'
+
+/**
+ * What a store does, each verb one whole transaction: there is no way to do half of one, and none to open a
+ * transaction and think in it.
+ *
+ * A run is one row, and that row is also its lock and its ending: a session is held while a row of it is in
+ * `running` or `stopping`, and the database allows one such row per session. So the one update that makes a run
+ * terminal is what writes its ending into the transcript and releases the lock (P2).
+ *
+ * Every write that a run makes carries its `Hold`, and is refused with `run_ended` where the run is terminal and
+ * with `run_lost` where it has another owner or fence by now (P6). Every write may be repeated as it is: it finds
+ * what it wrote, and changes nothing. Trouble with the store itself is `store_unavailable` with its `path`.
+ *
+ * Times are milliseconds since the epoch, by the writer's clock.
+ */
+export interface Store {
+  /** The file, or the URL without its password: what messages call the store. */
+  readonly location: string
+
+  register(supervisor: SupervisorRecord): Promise<void>
+  /** Says that a supervisor lives. `supervisor_closed` where the store no longer knows it. */
+  renew(supervisor: string, at: number): Promise<void>
+  /** Forgets a supervisor that holds no run. */
+  unregister(supervisor: string, at: number): Promise<void>
+  supervisors(): Promise<SupervisorRecord[]>
+
+  /** Writes a new run down: it is admitted where its session is free and nobody waits, else it waits. */
+  admit(admission: Admission): Promise<Admitted | Queued>
+  /** Ends a waiting run that gives up. Where it has been admitted meanwhile, it says so and ends nothing. */
+  endIfWaiting(run: string, cause: Cause, message: string, at: number): Promise<StoredRun>
+
+  /** Adds an entry to the transcript and resolves to its position. `entry` is JSON text. */
+  append(hold: Hold, entry: EntryRecord): Promise<string>
+  /** Replaces the run's draft, JSON text, which goes into its ending. */
+  draft(hold: Hold, draft: string | null): Promise<void>
+  /** Resolves while the hold is good. */
+  check(hold: Hold): Promise<void>
+  treeLaunched(hold: Hold, tree: TreeLaunched): Promise<void>
+  treeEnded(hold: Hold, tree: TreeEnded): Promise<void>
+
+  /** Records that the run stops, and why. The cause that is stored already wins, and is what comes back. */
+  markStopping(hold: Hold, stop: Stop, at: number): Promise<Stop>
+  /** The end of a run, its lock and its trees; the next waiter of the session is admitted. See `Finished`. */
+  finishIfHeld(hold: Hold, ending: EndingRecord): Promise<Finished>
+
+  /** Asks, from wherever, that a run end: a waiting one ends at once, a running one is marked stopping. */
+  requestCancel(run: string, stop: Stop, at: number): Promise<StoredRun>
+  /**
+   * Claims a run from an owner that is dead: `stopping`, its cause `lost` unless one is recorded, this owner,
+   * fence + 1. Null where the run is not as `seen` any more, so that of many claimants one wins. A waiting run
+   * ends as `lost` at once; the claim then comes back without a fence to finish.
+   */
+  takeOverIfUnchanged(seen: StoredRun, supervisor: string, at: number): Promise<Hold | null>
+
+  run(run: string): Promise<StoredRun | null>
+  runs(filter: RunFilter): Promise<StoredRun[]>
+  trees(run: string): Promise<StoredTree[]>
+  sessions(): Promise<StoredSession[]>
+  /** Who holds a session, and null where it is free. */
+  holder(session: string): Promise<StoredRun | null>
+  transcript(session: string, range: TranscriptRange): Promise<TranscriptItem[]>
+
+  close(): Promise<void>
+}
+
+export interface SupervisorRecord {
+  readonly id: string
+  readonly host: string
+  readonly identity: Identity
+  /** Where it can be woken: a socket's path. */
+  readonly socket: string | null
+  readonly startedAt: number
+  readonly renewedAt: number
+  /** Milliseconds that its leases live without renewal. */
+  readonly ttl: number
+}
+
+export interface Admission {
+  readonly run: string
+  readonly supervisor: string
+  /** Null for a run that locks nothing: it is always admitted. */
+  readonly session: string | null
+  readonly parent: string | null
+  readonly request: { readonly id: string; readonly payload: string } | null
+  readonly priority: Priority
+  /** JSON text. */
+  readonly labels: string | null
+  readonly at: number
+}
+
+export type Priority = 'interactive' | 'background'
+
+/** The right to write for a run: lost when another supervisor claims it, or when it ends. */
+export interface Hold {
+  readonly run: string
+  readonly supervisor: string
+  readonly fence: number
+}
+
+export interface Admitted {
+  readonly state: 'running'
+  readonly fence: number
+  readonly at: number
+}
+
+export interface Queued {
+  readonly state: 'waiting'
+  /** Null for a moment at most: the holder ended, and another waiter is about to be admitted. */
+  readonly holder: StoredRun | null
+  /** How many runs wait for the session, this one among them. */
+  readonly queueLength: number
+}
+
+export interface EntryRecord {
+  /** Counts the run's entries from 0; the same number again is the same entry again. */
+  readonly index: number
+  readonly body: string
+  readonly at: number
+}
+
+export interface Stop {
+  readonly cause: Cause
+  readonly message: string | null
+  /** Milliseconds that the trees are given, where whoever stops the run wants another grace than its own. */
+  readonly grace: number | null
+}
+
+export interface TreeLaunched {
+  readonly tree: string
+  /** Argument vector as JSON text. */
+  readonly command: string
+  readonly containment: string
+  readonly root: Identity
+  readonly at: number
+}
+
+export interface TreeEnded {
+  readonly tree: string
+  readonly code: number | null
+  readonly signal: string | null
+  readonly ended: string
+  readonly proof: Proof
+  readonly survivors: readonly Survivor[]
+  readonly at: number
+}
+
+export interface EndingRecord {
+  readonly cause: Cause
+  readonly message: string | null
+  readonly forced: boolean
+  readonly callback: 'settled' | 'left_behind'
+  readonly trees: number
+  readonly tree: { readonly proof: Proof; readonly survivors: readonly Survivor[] } | null
+  /** What the callback threw. */
+  readonly error: ThrownRecord | null
+  readonly at: number
+}
+
+/** An error of the host's own, as far as it can be told later. */
+export interface ThrownRecord {
+  readonly name: string
+  readonly message: string
+  /** An HTTP status or a system's error code, where the error carries one. */
+  readonly status?: number | string
+}
+
+export interface Finished {
+  /** As stored: where the run was terminal already, the outcome of its first end. */
+  readonly outcome: Outcome
+  /** The run that has the session now, and whom to wake for it. */
+  readonly admitted: { readonly run: string; readonly supervisor: string } | null
+}
+
+export interface StoredRun {
+  readonly id: string
+  readonly session: string | null
+  readonly supervisor: SupervisorRecord
+  readonly parent: string | null
+  readonly request: string | null
+  readonly state: State
+  readonly stop: Stop | null
+  readonly fence: number | null
+  readonly labels: string | null
+  readonly createdAt: number
+  readonly startedAt: number | null
+  /** Exactly in terminal states. */
+  readonly outcome: Outcome | null
+}
+
+export interface StoredTree {
+  readonly tree: string
+  readonly command: string
+  readonly containment: string
+  readonly root: Identity
+  readonly launchedAt: number
+  readonly end: TreeEnded | null
+}
+
+export interface StoredSession {
+  readonly session: string
+  readonly fence: number
+  readonly holder: { readonly run: string; readonly state: State; readonly since: number } | null
+  readonly waiting: number
+}
+
+export interface RunFilter {
+  /** `live` is everything that is not terminal. */
+  readonly state?: 'live' | State
+  readonly session?: string
+  readonly supervisor?: string
+  /** The newest first, at most this many. */
+  readonly limit?: number
+}
+
+export interface TranscriptRange {
+  /** A position: only what stands after it. */
+  readonly after?: string
+  readonly limit?: number
+}
+
+/** A transcript is the entries of the session's runs in order of admission, each run's ending after its entries. */
+export type TranscriptItem = {
+  readonly position: string
+  readonly run: string
+  readonly fence: number
+  readonly at: number
+} & (
+  | { readonly kind: 'entry'; readonly entry: unknown }
+  | {
+      readonly kind: 'ending'
+      readonly outcome: Outcome
+      readonly draft: unknown
+      readonly error: ThrownRecord | null
+    }
+)
