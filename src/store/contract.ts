@@ -32,7 +32,7 @@ export interface Store {
   /** Writes a new run down: it is admitted where its session is free and nobody waits, else it waits. */
   admit(admission: Admission): Promise<Admitted | Queued>
   /** Ends a waiting run that gives up. Where it has been admitted meanwhile, it says so and ends nothing. */
-  endIfWaiting(run: string, cause: Cause, message: string, at: number): Promise<StoredRun>
+  endIfWaiting(run: string, cause: Cause, message: string | null, at: number): Promise<StoredRun>
 
   /** Adds an entry to the transcript and resolves to its position. `entry` is JSON text. */
   append(hold: Hold, entry: EntryRecord): Promise<string>
@@ -173,7 +173,7 @@ export interface Finished {
   /** As stored: where the run was terminal already, the outcome of its first end. */
   readonly outcome: Outcome
   /** The run that has the session now, and whom to wake for it. */
-  readonly admitted: { readonly run: string; readonly supervisor: string } | null
+  readonly admitted: (Hold & { readonly socket: string | null }) | null
 }
 
 export interface StoredRun {

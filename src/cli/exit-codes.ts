@@ -1,0 +1,51 @@
+import { constants } from 'node:os'
+import type { CoppiceError } from '../errors.js'
+import type { Outcome } from '../runs/outcome.js'
+import type { ExecResult } from '../supervisor/host/exec-handle.js'
+
+/** The exit codes of `coppice run`: those of timeout(1), of the shells, and sysexits' EX_TEMPFAIL. */
+export const exitCodes = {
+  usage: 2,
+  busy: 75,
+  timedOut: 124,
+  failed: 125,
+  notExecutable: 126,
+  notFound: 127,
+} as const
+
+/** What `coppice run` exits with, from how its run ended. */
+export function exitCodeOf(
+  outcome: Outcome,
+  exec: ExecResult | null,
+  launchError: CoppiceError | null,
+  signal: NodeJS.Signals | null,
+): number {
+  switch (outcome.state) {
+    case 'succeeded':
+      return 0
+    case 'failed':
+      return exec === null ? launchCode(launchError) : commandCode(exec)
+    case 'timed_out':
+    case 'stalled':
+      return exitCodes.timedOut
+    case 'cancelled':
+      return signalCode(signal ?? 'SIGTERM')
+    case 'refused':
+      return exitCodes.busy
+    case 'lost':
+      return exitCodes.failed
+  }
+}
+
+function commandCode({ exit: { code, signal } }: ExecResult): number {
+  return code ?? (signal === null ? exitCodes.failed : signalCode(signal))
+}
+
+function launchCode(error: CoppiceError | null): number {
+  if (error?.code === 'command_not_found') return exitCodes.notFound
+  return error?.code === 'command_not_executable' ? exitCodes.notExecutable : exitCodes.failed
+}
+
+function signalCode(signal: NodeJS.Signals): number {
+  return 128 + constants.signals[signal]
+}

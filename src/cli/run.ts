@@ -1,0 +1,112 @@
+import { onExit } from 'signal-exit'
+import { type CoppiceError, isCoppiceError } from '../errors.js'
+import type { Outcome } from '../runs/outcome.js'
+import type { ExecResult } from '../supervisor/host/exec-handle.js'
+import type { Run, RunHandle } from '../supervisor/host/run.js'
+import { openSupervisor, type SupervisorOptions } from '../supervisor/host/supervisor.js'
+import { insistOn } from './containment.js'
+import { exitCodeOf } from './exit-codes.js'
+import { checkReport, writeReport } from './report.js'
+import { stateOption } from './state.js'
+
+export interface RunOptions {
+  readonly session?: string
+  readonly timeout?: number
+  readonly grace?: number
+  readonly wait?: number
+  readonly containment?: string
+  readonly report?: string
+  readonly state?: string
+  readonly logLevel: NonNullable<SupervisorOptions['logLevel']>
+}
+
+/** `coppice run`: one tree in one run, stdio passed through. */
+export async function run(command: readonly string[], options: RunOptions): Promise<void> {
+  const { session, grace, wait, report, logLevel } = options
+  if (report !== undefined) await checkReport(report)
+  if (options.containment !== undefined) insistOn(options.containment)
+  const supervisor = await openSupervisor({ ...stateOption(options), logLevel })
+  try {
+    const tool = new Tool(command)
+    const handle = supervisor.start(
+      {
+        timeout: options.timeout ?? Number.POSITIVE_INFINITY,
+        ...(session === undefined ? {} : { session }),
+        ...(grace === undefined ? {} : { grace }),
+        ...(wait === undefined ? {} : { wait }),
+      },
+      (run) => tool.run(run),
+    )
+    const signals = cancelOnSignal(handle)
+    const outcome = await handle.outcome
+    signals.stop()
+    const said = await handle.result.then(
+      () => null,
+      (error: unknown) => error,
+    )
+    if (report !== undefined) await writeReport(report, { outcome, exec: tool.result })
+    const line = lineAbout(outcome, tool, said)
+    if (line !== null) process.stderr.write(`coppice: ${line}\n`)
+    process.exitCode = exitCodeOf(outcome, tool.result, tool.launchError, signals.first())
+  } finally {
+    await supervisor.close()
+  }
+}
+
+/** The command that the run runs, and what became of it also where its run ended under it. */
+class Tool {
+  result: ExecResult | null = null
+  launchError: CoppiceError | null = null
+  readonly #command: readonly string[]
+
+  constructor(command: readonly string[]) {
+    this.#command = command
+  }
+
+  async run(run: Run): Promise<void> {
+    const [command = '', ...args] = this.#command
+    try {
+      this.result = await run.exec(command, args, { stdio: 'inherit' })
+    } catch (error) {
+      if (isCoppiceError(error)) {
+        this.result = (error.exec as ExecResult | undefined) ?? null
+        this.launchError = error
+      }
+      throw error
+    }
+    // A run whose command failed has failed: its outcome must not read `succeeded`.
+    this.result.orThrow()
+  }
+}
+
+/** The first signal cancels and the second skips the grace. SIGHUP too: nobody reads the output any more. */
+function cancelOnSignal(handle: RunHandle<void>): { first(): NodeJS.Signals | null; stop(): void } {
+  const polite: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP']
+  let first: NodeJS.Signals | null = null
+  const hurry = () => void handle.cancel({ grace: 0 }).catch(() => {})
+  const stop = onExit((_code, signal) => {
+    if (signal === null || !polite.includes(signal)) return undefined
+    first = signal
+    // signal-exit has taken its listeners off by now: later signals come to these.
+    for (const name of polite) process.on(name, hurry)
+    void handle.cancel(signal).catch(() => {})
+    // true keeps signal-exit from re-raising the signal at once.
+    return true
+  })
+  return {
+    first: () => first,
+    stop: () => {
+      stop()
+      for (const name of polite) process.off(name, hurry)
+    },
+  }
+}
+
+/** What a person is told beside the exit code; nothing where the command ended by itself. */
+function lineAbout(outcome: Outcome, tool: Tool, error: unknown): string | null {
+  if (outcome.state === 'succeeded' || (outcome.state === 'failed' && tool.result !== null)) return null
+  const survivors = outcome.tree?.survivors ?? []
+  const left = survivors.map(({ pid, name }) => `${pid} (${name})`).join(', ')
+  const message = error instanceof Error ? error.message : `run ${outcome.run} ended as ${outcome.state}`
+  return survivors.length === 0 ? message : `${message}; these processes could not be killed: ${left}`
+}

@@ -1,0 +1,14 @@
+import type { TreeReport } from '../contract.js'
+import type { ProcessEntry } from '../processes/table.js'
+
+/** A program can leave its group and all its marks: that nobody is seen proves nothing. */
+export function groupReport(killed: number, lingered: number, living: readonly ProcessEntry[]): TreeReport {
+  return {
+    containment: 'group',
+    proof: living.length === 0 ? 'unproven' : 'survivors',
+    killed,
+    lingered,
+    survivors: living.map(({ pid, startTime, name }) => ({ pid, startTime, name })),
+    usage: null,
+  }
+}

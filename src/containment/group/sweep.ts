@@ -1,0 +1,61 @@
+import type { SweepTarget, TreeReport } from '../contract.js'
+import { isRunWithin } from '../processes/cookie.js'
+import type { ProcessTable } from '../processes/table.js'
+import { Membership } from './membership.js'
+import { Pause } from './pause.js'
+import { groupReport } from './report.js'
+import { TreeProcesses } from './tree-processes.js'
+
+/** Ends what a dead supervisor left of a run. Nothing of it is our child, so each is signalled by identity. */
+export async function sweep(target: SweepTarget, table: ProcessTable): Promise<TreeReport> {
+  const { bootId, pidNamespace } = table.self
+  const membership = new Membership(table, {
+    // Roots of another boot are gone; those of another pid namespace have numbers that mean nothing here.
+    roots: target.roots.filter((root) => root.bootId === bootId && root.pidNamespace === pidNamespace),
+    groupsAreOurs: false,
+    claims: ({ run }) => isRunWithin(target.run, run),
+    // A crash may have come between a launch and its recording: the first root is not known.
+    since: null,
+  })
+  const processes = new TreeProcesses(table, membership, null)
+  let lingered: number | null = null
+
+  const left = async () => {
+    const living = await processes.living()
+    lingered ??= living.length
+    return processes.reachable(living)
+  }
+  /** True once none is left, false where the time is up. Where the list cannot be had, nobody knows. */
+  const emptyWithin = async (milliseconds: number, act: typeof left) => {
+    const pause = new Pause()
+    const until = performance.now() + milliseconds
+    let interval = shortestInterval
+    for (;;) {
+      const found = await act().catch(() => null)
+      if (found?.length === 0) return true
+      const remaining = until - performance.now()
+      if (remaining <= 0) return false
+      await pause.for(Math.min(interval, remaining))
+      interval = Math.min(longestInterval, interval * 1.5)
+    }
+  }
+  const kill = async () => {
+    const found = await left()
+    await processes.kill(found)
+    return found
+  }
+
+  let isEmpty = (await left().catch(() => null))?.length === 0
+  if (!isEmpty && target.grace > 0) {
+    await processes.terminate()
+    isEmpty = await emptyWithin(target.grace, left)
+  }
+  if (!isEmpty) {
+    await processes.killStopped(null)
+    await emptyWithin(target.killBound, kill)
+  }
+  return groupReport(processes.killed, lingered ?? 0, await processes.living())
+}
+
+const shortestInterval = 5
+const longestInterval = 100

@@ -1,0 +1,18 @@
+import { newIdentifier } from './identifiers.js'
+import { defaultBounds } from './runs/bounds.js'
+import { ExecHandle } from './supervisor/host/exec-handle.js'
+import { type ExecOptions, parseExec } from './supervisor/host/exec-options.js'
+import { treeKeeper, treeLost } from './supervisor/host/tree-keeper.js'
+
+/**
+ * A contained process tree without run, session or store, for those who adopt that half alone. The command is
+ * ended after an hour unless `timeout` says otherwise.
+ */
+export function exec(command: string, args: readonly string[] = [], options: ExecOptions = {}): ExecHandle {
+  const tree = newIdentifier('t')
+  const parsed = parseExec({ run: null, tree }, command, args, options, defaultBounds)
+  return new ExecHandle({ link: treeKeeper, error: () => treeLost(tree) }, parsed)
+}
+
+export type { CancelOptions, ExecHandle, ExecResult } from './supervisor/host/exec-handle.js'
+export type { ExecOptions } from './supervisor/host/exec-options.js'

@@ -1,0 +1,19 @@
+export type { ContainmentKind, Exit, StdioPlan, TreeReport, Usage } from './containment/contract.js'
+export type { Duration } from './durations.js'
+export { CoppiceError, type ErrorCode, type ErrorDetails, isCoppiceError } from './errors.js'
+export type { Proof, Survivor } from './proof.js'
+export type { Cause } from './runs/causes.js'
+export type { Outcome } from './runs/outcome.js'
+export type { State, TerminalState } from './runs/states.js'
+export type { RunFilter, TranscriptItem, TranscriptRange } from './store/contract.js'
+export type { CancelOptions, ExecHandle, ExecResult } from './supervisor/host/exec-handle.js'
+export type { ExecOptions } from './supervisor/host/exec-options.js'
+export type { BegunRun, Run, RunHandle } from './supervisor/host/run.js'
+export type { RunSpec } from './supervisor/host/spec.js'
+export {
+  type CloseOptions,
+  openSupervisor,
+  type Supervisor,
+  type SupervisorOptions,
+} from './supervisor/host/supervisor.js'
+export type { RunView, SessionView, TreeView } from './supervisor/host/views.js'

@@ -1,0 +1,37 @@
+/**
+ * How long the parts of a run's life may take, in milliseconds; `Infinity` is explicit and never a default.
+ * From the cause to the terminal state a run takes at most grace + killBound + drainBound (P4).
+ */
+export interface Bounds {
+  /** From admission until the run is ended as `timed_out`. */
+  readonly timeout: number
+  /** Between SIGTERM and SIGKILL. */
+  readonly grace: number
+  /** From SIGKILL until what still lives is recorded as a survivor. */
+  readonly killBound: number
+  /** From the empty tree until a pipe that is still held open is given up. */
+  readonly drainBound: number
+}
+
+const second = 1000
+const minute = 60 * second
+
+export const defaultBounds: Bounds = {
+  timeout: 60 * minute,
+  grace: 5 * second,
+  killBound: 10 * second,
+  drainBound: 2 * second,
+}
+
+/** The same proportions in no more time than there is: for a shutdown that has less than the bounds add up to. */
+export function shareTime(bounds: Bounds, within: number): Bounds {
+  const wanted = bounds.grace + bounds.killBound + bounds.drainBound
+  if (wanted <= within) return bounds
+  const share = (part: number) => Math.floor((part * within) / wanted)
+  return {
+    timeout: bounds.timeout,
+    grace: share(bounds.grace),
+    killBound: share(bounds.killBound),
+    drainBound: share(bounds.drainBound),
+  }
+}

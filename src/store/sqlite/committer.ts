@@ -1,0 +1,237 @@
+/**
+ * The one way into the database. Requests that arrive while a commit is under way share the next one, and each is
+ * answered when its commit is on the disk, or when it has failed alone.
+ *
+ * A batch runs within one turn of the event loop, so that no read of ours ever sees it half done, and no
+ * transaction is open between turns.
+ *
+ * Where a request fails in a way that is not a refusal, or the commit does (disk full, an fsync that failed), the
+ * batch is rolled back and its requests run again, each in a transaction of its own: a failure is of one request.
+ * A COMMIT that threw is unknown: its frames may be in the WAL. Running the identical requests again is the
+ * read-back, since each verb finds what it wrote; what is acknowledged after that is stored, and what fails is
+ * `store_unavailable`, after which the same write may be repeated.
+ */
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import { CoppiceError } from '../../errors.js'
+import { isOneBatch, takeBatch } from './batch.js'
+import type { FileCheck } from './file.js'
+import { Pace } from './pace.js'
+import { asStoreTrouble, isBusy } from './trouble.js'
+
+export interface Work<T> {
+  /** Runs within a transaction. It may throw a CoppiceError, a refusal, before its first writing statement only. */
+  readonly write: () => T
+  /** The run, session or supervisor that it is of: their requests keep their order. */
+  readonly lane: string
+  readonly urgent?: boolean
+  /** How much it writes, where that may be much. */
+  readonly bytes?: number
+}
+
+interface Request {
+  readonly write: () => unknown
+  readonly lane: string
+  readonly urgent: boolean
+  readonly bytes: number
+  readonly since: number
+  readonly resolve: (value: never) => void
+  readonly reject: (error: unknown) => void
+}
+
+type Answer = { readonly value: unknown } | { readonly refusal: CoppiceError }
+
+export class Committer {
+  readonly #database: DatabaseSync
+  readonly #location: string
+  readonly #checkFile: FileCheck
+  readonly #busyTimeout: number
+  readonly #begin: StatementSync
+  readonly #commit: StatementSync
+  readonly #dataVersion: StatementSync
+  readonly #pace = new Pace()
+  #pending: Request[] = []
+  #pendingBytes = 0
+  /** Of a batch that was rolled back. */
+  #oneByOne: Request[] = []
+  #seenVersion: unknown
+  #scheduled = false
+  #closing: Promise<void> | undefined
+  #drained: (() => void) | undefined
+
+  constructor(database: DatabaseSync, location: string, checkFile: FileCheck, busyTimeout: number) {
+    this.#database = database
+    this.#location = location
+    this.#checkFile = checkFile
+    this.#busyTimeout = busyTimeout
+    this.#begin = database.prepare('BEGIN IMMEDIATE')
+    this.#commit = database.prepare('COMMIT')
+    this.#dataVersion = database.prepare('PRAGMA data_version')
+  }
+
+  write<T>({ write, lane, urgent = false, bytes = 0 }: Work<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#refuseWhenClosed()
+      this.#pending.push({ write, lane, urgent, bytes, since: performance.now(), resolve, reject })
+      this.#pendingBytes += bytes
+      this.#schedule()
+    })
+  }
+
+  /** Runs `read` on one committed state of the database; its transaction ends before this returns to the loop. */
+  async read<T>(read: () => T): Promise<T> {
+    const since = performance.now()
+    for (;;) {
+      this.#refuseWhenClosed()
+      try {
+        this.#checkFile()
+        return this.#readNow(read)
+      } catch (error) {
+        if (!isBusy(error) || this.#waitedTooLong(since)) throw asStoreTrouble(error, this.#location)
+      }
+      await new Promise((resolve) => setTimeout(resolve, 1))
+    }
+  }
+
+  /** Answers what was asked for before, then lets go of the file. */
+  close(): Promise<void> {
+    this.#closing ??= new Promise<void>((resolve) => {
+      this.#drained = resolve
+      if (this.#isIdle()) resolve()
+    }).then(() => this.#database.close())
+    return this.#closing
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return
+    this.#scheduled = true
+    const pause = this.#pace.pause(performance.now())
+    if (pause > 0) setTimeout(this.#flush, Math.ceil(pause))
+    else setImmediate(this.#flush)
+  }
+
+  readonly #flush = (): void => {
+    this.#scheduled = false
+    try {
+      this.#checkFile()
+      this.#begin.run()
+    } catch (error) {
+      if (!isBusy(error)) this.#failAll(error)
+      else this.#tryAgain(error)
+      return
+    }
+    this.#noticeNeighbours()
+    const batch = this.#take()
+    const answers = this.#runAndCommit(batch)
+    this.#pace.batchEnded(performance.now())
+    if (answers !== null) for (const [at, request] of batch.entries()) settle(request, answers[at])
+    if (this.#isIdle()) this.#drained?.()
+    else this.#schedule()
+  }
+
+  /** Null where the batch was rolled back and will run again, or where its one request has failed. */
+  #runAndCommit(batch: readonly Request[]): Answer[] | null {
+    try {
+      const answers = batch.map(({ write }) => answerOf(write))
+      this.#commit.run()
+      return answers
+    } catch (error) {
+      this.#rollBack()
+      if (batch.length > 1 || isBusy(error)) this.#oneByOne.push(...batch)
+      else for (const { reject } of batch) reject(asStoreTrouble(error, this.#location))
+      return null
+    }
+  }
+
+  #take(): Request[] {
+    const failedTogether = this.#oneByOne.shift()
+    if (failedTogether !== undefined) return [failedTogether]
+    if (isOneBatch(this.#pending.length, this.#pendingBytes)) {
+      const batch = this.#pending
+      this.#pending = []
+      this.#pendingBytes = 0
+      return batch
+    }
+    const { batch, rest } = takeBatch(this.#pending)
+    this.#pending = rest
+    this.#pendingBytes = rest.reduce((sum, { bytes }) => sum + bytes, 0)
+    return batch
+  }
+
+  /** Another program has the file: those who waited too long are told, the others ask again in a millisecond. */
+  #tryAgain(error: unknown): void {
+    const late = [...this.#oneByOne, ...this.#pending].filter(({ since }) => this.#waitedTooLong(since))
+    if (late.length > 0) this.#fail(new Set(late), error)
+    if (this.#isIdle()) this.#drained?.()
+    else if (!this.#scheduled) {
+      this.#scheduled = true
+      setTimeout(this.#flush, Math.random() < 0.8 ? 1 : 2)
+    }
+  }
+
+  #failAll(error: unknown): void {
+    this.#fail(new Set([...this.#oneByOne, ...this.#pending]), error)
+    if (this.#isIdle()) this.#drained?.()
+  }
+
+  #fail(failed: ReadonlySet<Request>, error: unknown): void {
+    const others = (request: Request) => !failed.has(request)
+    this.#oneByOne = this.#oneByOne.filter(others)
+    this.#pending = this.#pending.filter(others)
+    this.#pendingBytes = this.#pending.reduce((sum, { bytes }) => sum + bytes, 0)
+    for (const { reject } of failed) reject(asStoreTrouble(error, this.#location))
+  }
+
+  #readNow<T>(read: () => T): T {
+    this.#database.exec('BEGIN')
+    try {
+      return read()
+    } finally {
+      this.#database.exec('COMMIT')
+    }
+  }
+
+  #rollBack(): void {
+    try {
+      this.#database.exec('ROLLBACK')
+    } catch {
+      // A full disk and an I/O error make SQLite roll back by itself; then there is no transaction left to end.
+    }
+  }
+
+  #noticeNeighbours(): void {
+    const version = this.#dataVersion.get()?.data_version
+    // It changes with the commits of other connections only (https://www.sqlite.org/pragma.html#pragma_data_version).
+    const neighbourWrote = this.#seenVersion !== undefined && version !== this.#seenVersion
+    this.#seenVersion = version
+    this.#pace.batchBegan(performance.now(), neighbourWrote)
+  }
+
+  #isIdle(): boolean {
+    return this.#pending.length === 0 && this.#oneByOne.length === 0
+  }
+
+  #waitedTooLong(since: number): boolean {
+    return performance.now() - since > this.#busyTimeout
+  }
+
+  #refuseWhenClosed(): void {
+    if (this.#closing === undefined) return
+    throw new CoppiceError('supervisor_closed', `the store ${this.#location} is closed`, {
+      path: this.#location,
+    })
+  }
+}
+
+function answerOf(write: () => unknown): Answer {
+  try {
+    return { value: write() }
+  } catch (error) {
+    if (error instanceof CoppiceError) return { refusal: error }
+    throw error
+  }
+}
+
+function settle({ resolve, reject }: Request, answer: Answer | undefined): void {
+  if (answer !== undefined && 'value' in answer) resolve(answer.value as never)
+  else reject(answer?.refusal)
+}

@@ -1,0 +1,58 @@
+/** What a store tells of its sessions and trees. Each answer is bounded, and read from one committed state. */
+import type { DatabaseSync } from 'node:sqlite'
+import type { State } from '../../runs/states.js'
+import type { StoredRun, StoredSession, StoredTree } from '../contract.js'
+import { finder } from './finding.js'
+import { allAs, as, type RunRow, selectRun, storedRun, storedTree, type TreeRow } from './rows.js'
+import { isLive } from './schema.js'
+
+const mostSessions = 10_000
+const mostTrees = 10_000
+
+export function readingVerbs(database: DatabaseSync) {
+  const { findIfAny } = finder(database)
+  const treesOf = database.prepare(`
+    SELECT t.* FROM trees t WHERE t.run = (SELECT seq FROM runs WHERE id = ?) ORDER BY t.seq LIMIT ?`)
+  const holderOf = database.prepare(`${selectRun} WHERE s.key = ? AND r.${isLive}`)
+  // Those that are held come first: where there are more than can be told, the idle ones are left out.
+  const sessions = database.prepare(`
+    SELECT s.key, s.fence, r.id, r.state, r.started_at,
+      (SELECT count(*) FROM runs w WHERE w.session = s.id AND w.state = 'waiting') AS waiting
+    FROM sessions s LEFT JOIN runs r ON r.session = s.id AND r.${isLive}
+    ORDER BY r.id IS NULL, s.key LIMIT ?`)
+
+  return {
+    run: findIfAny,
+    trees(run: string): StoredTree[] {
+      return allAs<TreeRow>(treesOf.all(run, mostTrees)).map(storedTree)
+    },
+    holder(session: string): StoredRun | null {
+      const row = as<RunRow>(holderOf.get(session))
+      return row === undefined ? null : storedRun(row)
+    },
+    sessions(): StoredSession[] {
+      return allAs<SessionRow>(sessions.all(mostSessions)).map(storedSession)
+    },
+  }
+}
+
+interface SessionRow {
+  readonly key: string
+  readonly fence: number
+  readonly id: string | null
+  readonly state: State | null
+  readonly started_at: number | null
+  readonly waiting: number
+}
+
+function storedSession({
+  key: session,
+  fence,
+  id: run,
+  state,
+  started_at: since,
+  waiting,
+}: SessionRow): StoredSession {
+  const holder = run === null || state === null || since === null ? null : { run, state, since }
+  return { session, fence, holder, waiting }
+}

@@ -1,0 +1,163 @@
+/** Rows as the contract's objects. */
+import type { SQLOutputValue } from 'node:sqlite'
+import type { Cause } from '../../runs/causes.js'
+import type { Outcome } from '../../runs/outcome.js'
+import { isTerminal, type State } from '../../runs/states.js'
+import type { EndingRecord, StoredRun, StoredTree, SupervisorRecord } from '../contract.js'
+
+/**
+ * What a statement gives. Its columns are named in its SQL and typed by the schema, whose tables are STRICT, so
+ * that a row is what its interface says.
+ */
+export type Row = Record<string, SQLOutputValue> | undefined
+
+export function as<T>(row: Row): T | undefined {
+  return row as T | undefined
+}
+
+export function allAs<T>(rows: readonly unknown[]): readonly T[] {
+  return rows as readonly T[]
+}
+
+/** What is stored of an ending beside the run's own columns, as JSON. */
+export type Ending = Pick<EndingRecord, 'forced' | 'callback' | 'trees' | 'tree' | 'error'>
+
+export function endingText({ forced, callback, trees, tree, error }: EndingRecord): string {
+  return JSON.stringify({ forced, callback, trees, tree, error } satisfies Ending)
+}
+
+/** A run that was never admitted has no such facts. */
+const neverAdmitted: Ending = { forced: false, callback: 'settled', trees: 0, tree: null, error: null }
+
+export function endingOf(text: string | null): Ending {
+  return text === null ? neverAdmitted : (JSON.parse(text) as Ending)
+}
+
+export interface RunFacts {
+  readonly id: string
+  readonly session: string | null
+  readonly parent: string | null
+  readonly request: string | null
+  readonly state: State
+  readonly cause: Cause | null
+  readonly message: string | null
+  readonly fence: number | null
+  readonly created_at: number
+  readonly started_at: number | null
+  readonly ended_at: number | null
+}
+
+/** Null while the run is not terminal. */
+export function outcomeOf(run: RunFacts, { forced, callback, trees, tree }: Ending): Outcome | null {
+  const { state, cause, ended_at: endedAt, started_at: startedAt, created_at: createdAt } = run
+  if (!isTerminal(state) || cause === null || endedAt === null) return null
+  return {
+    run: run.id,
+    session: run.session,
+    parent: run.parent,
+    request: run.request,
+    fence: run.fence,
+    state,
+    cause,
+    message: run.message,
+    forced,
+    callback,
+    trees,
+    tree,
+    startedAt: startedAt === null ? null : new Date(startedAt).toISOString(),
+    endedAt: new Date(endedAt).toISOString(),
+    // A wall clock may have been set back in between.
+    waitedMs: Math.max(0, (startedAt ?? endedAt) - createdAt),
+    durationMs: Math.max(0, endedAt - (startedAt ?? endedAt)),
+  }
+}
+
+export interface RunRow extends RunFacts {
+  readonly stop_grace: number | null
+  readonly labels: string | null
+  readonly ending: string | null
+  readonly owner: string
+  readonly host: string
+  readonly pid: number
+  readonly start_time: string
+  readonly boot_id: string
+  readonly pid_namespace: string
+  readonly socket: string | null
+  readonly owner_started_at: number
+  readonly renewed_at: number
+  readonly ttl: number
+}
+
+/** Gives `RunRow`s; a condition on `r` (the run), `s` (its session) or `v` (its supervisor) follows. */
+export const selectRun = `
+  SELECT r.id, s.key AS session, r.parent, r.request, r.state, r.cause, r.message, r.stop_grace, r.fence, r.labels,
+    r.created_at, r.started_at, r.ended_at, r.ending, v.id AS owner, v.host, v.pid, v.start_time, v.boot_id,
+    v.pid_namespace, v.socket, v.started_at AS owner_started_at, v.renewed_at, v.ttl
+  FROM runs r JOIN supervisors v ON v.seq = r.supervisor LEFT JOIN sessions s ON s.id = r.session`
+
+export function storedRun(row: RunRow): StoredRun {
+  const { cause, message, stop_grace: grace } = row
+  return {
+    id: row.id,
+    session: row.session,
+    supervisor: supervisorRecord({ ...row, id: row.owner, started_at: row.owner_started_at }),
+    parent: row.parent,
+    request: row.request,
+    state: row.state,
+    stop: cause === null ? null : { cause, message, grace },
+    fence: row.fence,
+    labels: row.labels,
+    createdAt: row.created_at,
+    startedAt: row.started_at,
+    outcome: outcomeOf(row, endingOf(row.ending)),
+  }
+}
+
+export interface SupervisorRow {
+  readonly id: string
+  readonly host: string
+  readonly pid: number
+  readonly start_time: string
+  readonly boot_id: string
+  readonly pid_namespace: string
+  readonly socket: string | null
+  readonly started_at: number
+  readonly renewed_at: number
+  readonly ttl: number
+}
+
+export function supervisorRecord(row: SupervisorRow): SupervisorRecord {
+  const { id, host, socket, ttl, started_at: startedAt, renewed_at: renewedAt } = row
+  return { id, host, identity: identityOf(row), socket, startedAt, renewedAt, ttl }
+}
+
+export interface TreeRow {
+  readonly id: string
+  readonly command: string
+  readonly containment: string
+  readonly pid: number
+  readonly start_time: string
+  readonly boot_id: string
+  readonly pid_namespace: string
+  readonly launched_at: number
+  readonly ended_at: number | null
+  readonly code: number | null
+  readonly signal: string | null
+  readonly ended: string | null
+  readonly proof: NonNullable<StoredTree['end']>['proof'] | null
+  readonly survivors: string | null
+}
+
+export function storedTree(row: TreeRow): StoredTree {
+  const { id: tree, command, containment, launched_at: launchedAt } = row
+  return { tree, command, containment, root: identityOf(row), launchedAt, end: treeEnd(row) }
+}
+
+function treeEnd({ id, code, signal, ended, proof, survivors, ended_at: at }: TreeRow): StoredTree['end'] {
+  if (at === null || ended === null || proof === null) return null
+  return { tree: id, code, signal, ended, proof, survivors: JSON.parse(survivors ?? '[]'), at }
+}
+
+function identityOf(row: { pid: number; start_time: string; boot_id: string; pid_namespace: string }) {
+  return { pid: row.pid, startTime: row.start_time, bootId: row.boot_id, pidNamespace: row.pid_namespace }
+}

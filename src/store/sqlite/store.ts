@@ -1,0 +1,157 @@
+/**
+ * The store in a file. Every writing verb is one request to the committer, on the lane of its run, so that what one
+ * run asks for happens in order; every reading one sees one committed state.
+ */
+import type { DatabaseSync } from 'node:sqlite'
+import type { Cause } from '../../runs/causes.js'
+import type {
+  Admission,
+  Admitted,
+  EndingRecord,
+  EntryRecord,
+  Finished,
+  Hold,
+  Queued,
+  RunFilter,
+  Stop,
+  Store,
+  StoredRun,
+  StoredSession,
+  StoredTree,
+  SupervisorRecord,
+  TranscriptItem,
+  TranscriptRange,
+  TreeEnded,
+  TreeLaunched,
+} from '../contract.js'
+import { admissionVerbs } from './admission.js'
+import type { Committer } from './committer.js'
+import { endingVerbs } from './ending.js'
+import { listingVerbs } from './listing.js'
+import { readingVerbs } from './reading.js'
+import { supervisorVerbs } from './supervisors.js'
+import { takeoverVerbs } from './takeover.js'
+import { transcriptVerb } from './transcript.js'
+import { writingVerbs } from './writing.js'
+
+export class SqliteStore implements Store {
+  readonly location: string
+  readonly #committer: Committer
+  readonly #verbs: ReturnType<typeof verbsOf>
+
+  constructor(location: string, database: DatabaseSync, committer: Committer) {
+    this.location = location
+    this.#committer = committer
+    this.#verbs = verbsOf(database)
+  }
+
+  register(supervisor: SupervisorRecord): Promise<void> {
+    return this.#urgent(supervisor.id, () => this.#verbs.register(supervisor))
+  }
+
+  renew(supervisor: string, at: number): Promise<void> {
+    return this.#urgent(supervisor, () => this.#verbs.renew(supervisor, at))
+  }
+
+  unregister(supervisor: string, at: number): Promise<void> {
+    return this.#write(supervisor, () => this.#verbs.unregister(supervisor, at))
+  }
+
+  supervisors(): Promise<SupervisorRecord[]> {
+    return this.#committer.read(() => this.#verbs.supervisors())
+  }
+
+  admit(admission: Admission): Promise<Admitted | Queued> {
+    const { run, request } = admission
+    return this.#write(run, () => this.#verbs.admit(admission), request?.payload.length)
+  }
+
+  endIfWaiting(run: string, cause: Cause, message: string | null, at: number): Promise<StoredRun> {
+    return this.#urgent(run, () => this.#verbs.endIfWaiting(run, cause, message, at))
+  }
+
+  append(hold: Hold, entry: EntryRecord): Promise<string> {
+    return this.#write(hold.run, () => this.#verbs.append(hold, entry), entry.body.length)
+  }
+
+  draft(hold: Hold, draft: string | null): Promise<void> {
+    return this.#write(hold.run, () => this.#verbs.draft(hold, draft), draft?.length)
+  }
+
+  check(hold: Hold): Promise<void> {
+    return this.#committer.read(() => this.#verbs.check(hold))
+  }
+
+  treeLaunched(hold: Hold, tree: TreeLaunched): Promise<void> {
+    return this.#write(hold.run, () => this.#verbs.treeLaunched(hold, tree), tree.command.length)
+  }
+
+  treeEnded(hold: Hold, tree: TreeEnded): Promise<void> {
+    return this.#write(hold.run, () => this.#verbs.treeEnded(hold, tree))
+  }
+
+  markStopping(hold: Hold, stop: Stop, at: number): Promise<Stop> {
+    return this.#urgent(hold.run, () => this.#verbs.markStopping(hold, stop, at))
+  }
+
+  finishIfHeld(hold: Hold, ending: EndingRecord): Promise<Finished> {
+    return this.#urgent(hold.run, () => this.#verbs.finishIfHeld(hold, ending))
+  }
+
+  requestCancel(run: string, stop: Stop, at: number): Promise<StoredRun> {
+    return this.#urgent(run, () => this.#verbs.requestCancel(run, stop, at))
+  }
+
+  takeOverIfUnchanged(seen: StoredRun, supervisor: string, at: number): Promise<Hold | null> {
+    return this.#urgent(seen.id, () => this.#verbs.takeOverIfUnchanged(seen, supervisor, at))
+  }
+
+  run(run: string): Promise<StoredRun | null> {
+    return this.#committer.read(() => this.#verbs.run(run))
+  }
+
+  runs(filter: RunFilter): Promise<StoredRun[]> {
+    return this.#verbs.runs(filter, (read) => this.#committer.read(read))
+  }
+
+  trees(run: string): Promise<StoredTree[]> {
+    return this.#committer.read(() => this.#verbs.trees(run))
+  }
+
+  sessions(): Promise<StoredSession[]> {
+    return this.#committer.read(() => this.#verbs.sessions())
+  }
+
+  holder(session: string): Promise<StoredRun | null> {
+    return this.#committer.read(() => this.#verbs.holder(session))
+  }
+
+  transcript(session: string, range: TranscriptRange): Promise<TranscriptItem[]> {
+    return this.#committer.read(() => this.#verbs.transcript(session, range))
+  }
+
+  close(): Promise<void> {
+    return this.#committer.close()
+  }
+
+  #write<T>(lane: string, write: () => T, characters = 0): Promise<T> {
+    return this.#committer.write({ write, lane, bytes: characters })
+  }
+
+  #urgent<T>(lane: string, write: () => T): Promise<T> {
+    return this.#committer.write({ write, lane, urgent: true })
+  }
+}
+
+function verbsOf(database: DatabaseSync) {
+  return {
+    ...supervisorVerbs(database),
+    ...admissionVerbs(database),
+    ...writingVerbs(database),
+    ...endingVerbs(database),
+    ...takeoverVerbs(database),
+    ...readingVerbs(database),
+    runs: listingVerbs(database),
+    transcript: transcriptVerb(database),
+  }
+}

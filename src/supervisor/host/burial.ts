@@ -1,0 +1,52 @@
+import type { CoppiceError } from '../../errors.js'
+import type { Outcome } from '../../runs/outcome.js'
+import type { KeeperSettings } from '../messages.js'
+import { KeeperLink } from './link.js'
+import type { HostRun } from './run.js'
+
+/**
+ * A keeper that died has left locks and trees behind, and this process, their owner, lives on, so that nobody
+ * else would call them lost. A second keeper is opened for that alone: it claims the runs, ends their trees and
+ * writes their endings, and closes. The supervisor stays dead: it is never restarted over what it lost track of.
+ */
+export async function buryKeeper(
+  settings: KeeperSettings,
+  supervisor: string,
+  runs: readonly HostRun[],
+  error: CoppiceError,
+): Promise<void> {
+  for (const run of runs) run.lost(error)
+  const undertaker = await KeeperLink.open(settings).catch(() => null)
+  try {
+    await undertaker?.call('bury', { supervisor, trees: [] })
+  } catch {
+    // What could not be ended now is found by the next supervisor of this store that opens after our exit.
+  }
+  for (const run of runs) {
+    const stored = await undertaker?.call('look', { run: run.id }).catch(() => null)
+    run.terminal(stored?.outcome ?? unstoredOutcome(run, error))
+  }
+  await undertaker?.close(Number.POSITIVE_INFINITY).catch(() => {})
+}
+
+/** What can be said of a run whose store cannot be asked. */
+function unstoredOutcome({ id, session, fence }: HostRun, { message }: CoppiceError): Outcome {
+  return {
+    run: id,
+    session,
+    parent: null,
+    request: null,
+    fence: fence === 0 ? null : fence,
+    state: 'lost',
+    cause: 'lost',
+    message,
+    forced: false,
+    callback: 'left_behind',
+    trees: 0,
+    tree: null,
+    startedAt: null,
+    endedAt: new Date().toISOString(),
+    waitedMs: 0,
+    durationMs: 0,
+  }
+}

@@ -1,0 +1,212 @@
+import { type Readable, Writable } from 'node:stream'
+import { StringDecoder } from 'node:string_decoder'
+import type { Exit, TreeReport, Usage } from '../../containment/contract.js'
+import { CoppiceError } from '../../errors.js'
+import { deferred } from '../../timers.js'
+import type { OutputStream, TreeEnding, TreeResult } from '../messages.js'
+import type { ParsedExec } from './exec-options.js'
+import type { KeeperLink } from './link.js'
+import { Output } from './output.js'
+
+/** What became of a command, for every exit, zero or not. */
+export interface ExecResult {
+  /** Whether it exited by itself, with 0. */
+  readonly ok: boolean
+  /** What the operating system reported of the root process. */
+  readonly exit: Exit
+  readonly ended: TreeEnding
+  /** Whether it had to be killed. */
+  readonly forced: boolean
+  readonly stdout: string
+  readonly stderr: string
+  /** Bytes of output that were left out of `stdout` and `stderr`. */
+  readonly truncated: number
+  readonly tree: Omit<TreeReport, 'usage'>
+  readonly usage: Usage | null
+  readonly durationMs: number
+  /** Returns this where `ok`, else throws an error that says what the command did. */
+  orThrow(): ExecResult
+}
+
+export interface CancelOptions {
+  readonly reason?: string
+  /** Milliseconds between SIGTERM and SIGKILL; 0 kills at once. */
+  readonly grace?: number
+}
+
+/** What a command belongs to. */
+export interface ExecOwner {
+  /** The keeper to launch in; rejects where nothing may be launched any more. */
+  link(): Promise<KeeperLink>
+  /** Why the command's owner ended under it. */
+  error(): CoppiceError
+}
+
+/** A command that is being launched or runs: a promise of its result, and the handle to it meanwhile. */
+export class ExecHandle implements PromiseLike<ExecResult> {
+  readonly id: string
+  /** The root's process id; rejects as the handle does where nothing could be launched. */
+  readonly pid: Promise<number>
+  /** Null unless `stdio[0]` is `pipe` and there is no `input`. */
+  readonly stdin: Writable | null
+  readonly #owner: ExecOwner
+  readonly #outputs: Record<OutputStream, Output>
+  readonly #input: Writable
+  readonly #result = deferred<ExecResult>()
+  #link: KeeperLink | null = null
+  #inputTaken: (() => void) | null = null
+  #cancelled: CancelOptions | null = null
+
+  constructor(owner: ExecOwner, exec: ParsedExec) {
+    const { tree, stdio } = exec.request
+    this.id = tree
+    this.#owner = owner
+    const output = (stream: OutputStream) =>
+      new Output(exec.limit, (bytes) => this.#link?.post({ type: 'credit', tree, stream, bytes }))
+    this.#outputs = { 1: output(1), 2: output(2) }
+    this.#input = this.#openInput()
+    this.stdin = stdio[0] === 'pipe' && exec.input === null ? this.#input : null
+    this.pid = this.#launch(exec)
+    this.pid.catch((error) => this.#fail(error))
+  }
+
+  /** Its stdout, live. Take it in the turn of the call, and read it to its end: it makes the tool wait. */
+  get stdout(): Readable {
+    return this.#outputs[1].stream
+  }
+
+  /** Its stderr, live; see `stdout`. */
+  get stderr(): Readable {
+    return this.#outputs[2].stream
+  }
+
+  /** Ends the command and all its descendants. A second call joins the first, and a grace of 0 hurries it. */
+  async cancel(options: CancelOptions | string = {}): Promise<ExecResult> {
+    this.#cancelled = typeof options === 'string' ? { reason: options } : options
+    this.#postCancel()
+    return this.#result.promise
+  }
+
+  // biome-ignore lint/suspicious/noThenProperty: the handle is a promise of its result, as execa's is
+  then<A = ExecResult, B = never>(
+    onResult?: ((result: ExecResult) => A | PromiseLike<A>) | null,
+    onError?: ((error: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    return this.#result.promise.then(onResult, onError)
+  }
+
+  catch<B = never>(onError?: ((error: unknown) => B | PromiseLike<B>) | null): Promise<ExecResult | B> {
+    return this.#result.promise.catch(onError)
+  }
+
+  finally(onSettled?: (() => void) | null): Promise<ExecResult> {
+    return this.#result.promise.finally(onSettled)
+  }
+
+  /** The lines of its stdout, without their line feeds; a last line needs none. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<string, void> {
+    const decoder = new StringDecoder('utf8')
+    let rest = ''
+    for await (const chunk of this.stdout) {
+      const lines = (rest + decoder.write(chunk as Buffer)).split('\n')
+      rest = lines.pop() ?? ''
+      yield* lines
+    }
+    rest += decoder.end()
+    if (rest !== '') yield rest
+    await this.#result.promise
+  }
+
+  async #launch(exec: ParsedExec): Promise<number> {
+    const link = await this.#owner.link()
+    this.#link = link
+    link.keepAlive(this.#result.promise)
+    link.listenToTree(this.id, {
+      receive: (message) => {
+        if (message.type === 'output') this.#outputs[message.stream].push(message.chunk)
+        else if (message.type === 'stdinTaken') this.#inputTaken?.()
+        else this.#end(message.result)
+      },
+      lost: (error) => this.#fail(error),
+    })
+    const { pid } = await link.call('launch', exec.request)
+    if (exec.input !== null) this.#input.end(exec.input)
+    this.#postCancel()
+    return pid
+  }
+
+  /** A tree that is still being launched is not known by its id yet: then this is called again. */
+  #postCancel(): void {
+    if (this.#cancelled === null) return
+    this.#link?.post({ type: 'cancelTree', tree: this.id, grace: this.#cancelled.grace ?? null })
+  }
+
+  #end(result: TreeResult): void {
+    this.#outputs[1].end()
+    this.#outputs[2].end()
+    this.#input.destroy()
+    const told = toResult(result, this.#outputs)
+    if (!result.byRun) {
+      this.#result.resolve(told)
+      return
+    }
+    const { code, message, cause, ...details } = this.#owner.error()
+    this.#result.reject(
+      new CoppiceError(code, message, { ...details, exec: told, ...(cause === undefined ? {} : { cause }) }),
+    )
+  }
+
+  #fail(error: unknown): void {
+    this.#link?.forgetTree(this.id)
+    this.#outputs[1].end()
+    this.#outputs[2].end()
+    this.#input.destroy()
+    this.#result.reject(error)
+  }
+
+  #openInput(): Writable {
+    const send = (chunk: Uint8Array | null) => this.#link?.post({ type: 'stdin', tree: this.id, chunk })
+    const input = new Writable({
+      write: (chunk: Buffer, _encoding, done) => {
+        this.#inputTaken = done
+        // A copy: the port would otherwise clone the whole pool that a small buffer is a slice of.
+        this.pid.then(() => send(new Uint8Array(chunk)), done)
+      },
+      final: (done) => {
+        this.pid.then(() => send(null)).then(() => done(), done)
+      },
+    })
+    // A tool that exits without reading its input is no error of its caller's.
+    input.on('error', () => {})
+    return input
+  }
+}
+
+function toResult({ report, ...result }: TreeResult, outputs: Record<OutputStream, Output>): ExecResult {
+  const { usage, ...tree } = report
+  const { exit, ended, forced, durationMs } = result
+  const told: ExecResult = {
+    ok: ended === 'exited' && exit.code === 0,
+    exit,
+    ended,
+    forced,
+    stdout: outputs[1].text,
+    stderr: outputs[2].text,
+    truncated: outputs[1].truncated + outputs[2].truncated,
+    tree,
+    usage,
+    durationMs,
+    orThrow: () => {
+      if (told.ok) return told
+      const how = exit.signal === null ? `with code ${exit.code}` : `by ${exit.signal}`
+      throw new Error(`the command ended ${how} (${ended}): ${lastLines(told.stderr)}`)
+    },
+  }
+  // Data of the result, so that it prints and compares as data.
+  Object.defineProperty(told, 'orThrow', { enumerable: false })
+  return told
+}
+
+function lastLines(text: string): string {
+  return text.trimEnd().split('\n').slice(-3).join('\n')
+}

@@ -1,0 +1,101 @@
+import { resolve } from 'node:path'
+import type { StdioPlan } from '../../containment/contract.js'
+import { CoppiceError } from '../../errors.js'
+import type { Bounds } from '../../runs/bounds.js'
+import type { TreeRequest } from '../messages.js'
+import { type BoundOptions, boundNames, parseBounds, refuseUnknown } from './options.js'
+
+export interface ExecOptions extends BoundOptions {
+  /** Default: the process's own at the moment of the call. */
+  readonly cwd?: string
+  /** Differences from the process's environment; undefined removes a variable. */
+  readonly env?: Readonly<Record<string, string | undefined>>
+  /** Text or bytes for its stdin, which then ends. Without it, stdin is empty. */
+  readonly input?: string | Uint8Array
+  /** Where stdin, stdout and stderr lead; one word for all three. Default `['ignore', 'pipe', 'pipe']`. */
+  readonly stdio?: StdioPlan | readonly [StdioPlan, StdioPlan, StdioPlan]
+  /** How many bytes of stdout, and of stderr, the result keeps: half from the start, half from the end. 10 MiB. */
+  readonly output?: { readonly limit?: number }
+}
+
+const known = ['cwd', 'env', 'input', 'stdio', 'output', ...boundNames]
+const plans: readonly unknown[] = ['pipe', 'inherit', 'ignore']
+const defaultLimit = 10 * 1024 * 1024
+
+export interface ParsedExec {
+  readonly request: TreeRequest
+  readonly input: Uint8Array | null
+  readonly limit: number
+}
+
+/** Checks everything about a command that can be wrong before it is launched. */
+export function parseExec(
+  identity: { readonly run: string | null; readonly tree: string },
+  command: string,
+  args: readonly string[],
+  options: ExecOptions,
+  defaults: Bounds,
+): ParsedExec {
+  refuseUnknown('exec', options, known)
+  const input = typeof options.input === 'string' ? Buffer.from(options.input) : (options.input ?? null)
+  const stdio = parseStdio(options.stdio, input !== null)
+  return {
+    request: {
+      ...identity,
+      command: parseText('command', command),
+      args: parseArguments(args),
+      cwd: resolve(options.cwd ?? '.'),
+      env: parseEnvironment(options.env ?? {}),
+      stdio,
+      bounds: parseBounds(options, defaults),
+    },
+    input,
+    limit: parseLimit(options.output),
+  }
+}
+
+function parseStdio(stdio: ExecOptions['stdio'], hasInput: boolean): [StdioPlan, StdioPlan, StdioPlan] {
+  const three: readonly unknown[] =
+    typeof stdio === 'string' ? [stdio, stdio, stdio] : (stdio ?? ['ignore', 'pipe', 'pipe'])
+  if (three.length !== 3) throw invalid('stdio: there are three, stdin, stdout and stderr')
+  const [stdin, stdout, stderr] = three
+  for (const plan of [stdin, stdout, stderr]) {
+    if (!plans.includes(plan)) throw invalid(`stdio: ${String(plan)} is none of pipe, inherit, ignore`)
+  }
+  return [hasInput ? 'pipe' : (stdin as StdioPlan), stdout as StdioPlan, stderr as StdioPlan]
+}
+
+function parseArguments(args: readonly string[]): readonly string[] {
+  if (!Array.isArray(args)) throw invalid('args: must be an array of strings')
+  return args.map((argument, index) => parseText(`args[${index}]`, argument))
+}
+
+function parseEnvironment(env: Readonly<Record<string, string | undefined>>): typeof env {
+  for (const [name, value] of Object.entries(env)) {
+    if (name === '' || name.includes('='))
+      throw invalid(`env: ${JSON.stringify(name)} is no name of a variable`)
+    if (value !== undefined) parseText(`env.${name}`, value)
+  }
+  return { ...env }
+}
+
+/** The kernel ends a string at its first NUL: what follows would be lost without a word. */
+function parseText(what: string, text: unknown): string {
+  if (typeof text !== 'string') throw invalid(`${what}: ${String(text)} is no string`)
+  if (text.includes('\0')) throw invalid(`${what}: holds a NUL character`)
+  if (what === 'command' && text === '') throw invalid('command: is empty')
+  return text
+}
+
+function parseLimit(output: ExecOptions['output']): number {
+  refuseUnknown('output', output ?? {}, ['limit'])
+  const limit = output?.limit ?? defaultLimit
+  if (typeof limit !== 'number' || Number.isNaN(limit) || limit < 0) {
+    throw invalid(`output.limit: ${String(limit)} is no number of bytes`)
+  }
+  return limit
+}
+
+function invalid(message: string): CoppiceError {
+  return new CoppiceError('invalid_option', message)
+}

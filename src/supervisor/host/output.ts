@@ -1,0 +1,97 @@
+import { Readable } from 'node:stream'
+
+/**
+ * One output stream of a tree on the host's side: keeps what the result will hold, feeds whoever reads it live,
+ * and gives the keeper credit for what was taken.
+ */
+export class Output {
+  readonly #limit: number
+  readonly #credit: (bytes: number) => void
+  readonly #head: Uint8Array[] = []
+  #headSize = 0
+  #tail: Uint8Array[] = []
+  #tailSize = 0
+  #leftOut = 0
+  #live: Readable | null = null
+  #owed = 0
+  #ended = false
+
+  /** Keeps at most `limit` bytes: the first half and the last half of the output. */
+  constructor(limit: number, credit: (bytes: number) => void) {
+    this.#limit = limit
+    this.#credit = credit
+  }
+
+  /**
+   * The output as a stream, from its beginning where it is asked for in the turn of the launch. Whoever asks
+   * for it must read it: a reader that stops makes the tool wait.
+   */
+  get stream(): Readable {
+    this.#live ??= this.#openLive()
+    return this.#live
+  }
+
+  push(chunk: Uint8Array): void {
+    this.#keep(chunk)
+    if (this.#live === null || this.#live.destroyed || this.#live.push(chunk)) this.#credit(chunk.length)
+    else this.#owed += chunk.length
+  }
+
+  end(): void {
+    this.#ended = true
+    this.#live?.push(null)
+  }
+
+  /** How many bytes were left out between head and tail. */
+  get truncated(): number {
+    return this.#leftOut
+  }
+
+  /** Bytes that are not UTF-8 become U+FFFD; a line says how many bytes are left out, and where. */
+  get text(): string {
+    const head = Buffer.concat(this.#head)
+    const tail = Buffer.concat(this.#tail)
+    if (this.#leftOut === 0) return Buffer.concat([head, tail]).toString('utf8')
+    return `${head.toString('utf8')}\n[${this.#leftOut} bytes left out]\n${tail.toString('utf8')}`
+  }
+
+  #openLive(): Readable {
+    const live = new Readable({
+      read: () => {
+        const owed = this.#owed
+        this.#owed = 0
+        if (owed > 0) this.#credit(owed)
+      },
+    })
+    live.on('close', () => this.#credit(this.#owed))
+    for (const chunk of [...this.#head, ...this.#tail]) live.push(chunk)
+    if (this.#ended) live.push(null)
+    return live
+  }
+
+  #keep(chunk: Uint8Array): void {
+    const room = Math.ceil(this.#limit / 2) - this.#headSize
+    if (room > 0) {
+      this.#head.push(chunk.subarray(0, room))
+      this.#headSize += Math.min(room, chunk.length)
+    }
+    if (chunk.length > room) this.#keepTail(chunk.subarray(Math.max(room, 0)))
+  }
+
+  #keepTail(chunk: Uint8Array): void {
+    this.#tail.push(chunk)
+    this.#tailSize += chunk.length
+    let drop = 0
+    for (let excess = this.#tailSize - Math.floor(this.#limit / 2); excess > 0; ) {
+      const first = this.#tail[drop]
+      if (first === undefined) break
+      const cut = Math.min(excess, first.length)
+      if (cut === first.length) drop += 1
+      else this.#tail[drop] = first.subarray(cut)
+      excess -= cut
+      this.#tailSize -= cut
+      this.#leftOut += cut
+    }
+    if (drop > 0) this.#tail.splice(0, drop)
+  }
+}

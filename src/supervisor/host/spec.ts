@@ -1,0 +1,73 @@
+import { type Duration, parseDuration } from '../../durations.js'
+import { CoppiceError } from '../../errors.js'
+import { newIdentifier } from '../../identifiers.js'
+import type { Bounds } from '../../runs/bounds.js'
+import type { RunRequest } from '../messages.js'
+import { type BoundOptions, boundNames, parseBounds, refuseUnknown } from './options.js'
+
+/** What a run is to be. */
+export interface RunSpec extends BoundOptions {
+  /** Whose lock it holds; without it the run locks nothing. */
+  readonly session?: string
+  /** What the run is started for: an id, unique per session, and any JSON value. */
+  readonly request?: { readonly id: string; readonly payload?: unknown }
+  /** What to do where the session is held: wait in its queue (the default), or be refused at once. */
+  readonly ifBusy?: 'wait' | 'refuse'
+  /** How long to wait for the session. By default as long as the holders' own bounds allow; 0 refuses at once. */
+  readonly wait?: Duration
+  /** Interactive runs, the default, are admitted before background ones. */
+  readonly priority?: 'interactive' | 'background'
+  /** Aborting it cancels the run. */
+  readonly signal?: AbortSignal
+  /** Names and values to find the run by. */
+  readonly labels?: Readonly<Record<string, string>>
+}
+
+const known = ['session', 'request', 'ifBusy', 'wait', 'priority', 'signal', 'labels', ...boundNames]
+
+export interface ParsedSpec {
+  readonly request: RunRequest
+  readonly signal: AbortSignal | null
+}
+
+export function parseSpec(spec: RunSpec, defaults: Bounds): ParsedSpec {
+  refuseUnknown('run', spec, known)
+  const { session, request, labels, signal } = spec
+  return {
+    signal: signal ?? null,
+    request: {
+      run: newIdentifier('r'),
+      session: session === undefined ? null : parseName('session', session),
+      parent: null,
+      request:
+        request === undefined
+          ? null
+          : { id: parseName('request.id', request.id), payload: JSON.stringify(request.payload ?? null) },
+      priority: oneOf('priority', spec.priority ?? 'interactive', ['interactive', 'background']),
+      labels: labels === undefined ? null : JSON.stringify(labels),
+      bounds: parseBounds(spec, defaults),
+      wait: parseWait(spec),
+    },
+  }
+}
+
+function parseWait({ ifBusy, wait }: RunSpec): number | null {
+  const atOnce = oneOf('ifBusy', ifBusy ?? 'wait', ['wait', 'refuse']) === 'refuse'
+  if (atOnce && wait !== undefined)
+    throw new CoppiceError('invalid_option', 'wait: does not go with ifBusy: refuse')
+  if (atOnce) return 0
+  return wait === undefined ? null : parseDuration('wait', wait)
+}
+
+function parseName(option: string, name: unknown): string {
+  if (typeof name === 'string' && name !== '' && name.length <= 1000 && !name.includes('\0')) return name
+  throw new CoppiceError('invalid_option', `${option}: must be a text of 1 to 1000 characters, without NUL`)
+}
+
+function oneOf<T extends string>(option: string, value: T, values: readonly T[]): T {
+  if (values.includes(value)) return value
+  throw new CoppiceError(
+    'invalid_option',
+    `${option}: ${JSON.stringify(value)} is none of ${values.join(', ')}`,
+  )
+}

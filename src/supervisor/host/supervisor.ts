@@ -1,0 +1,138 @@
+import { type Duration, parseDuration } from '../../durations.js'
+import { CoppiceError, isCoppiceError } from '../../errors.js'
+import type { Bounds } from '../../runs/bounds.js'
+import type { Outcome } from '../../runs/outcome.js'
+import type { KeeperSettings } from '../messages.js'
+import { buryKeeper } from './burial.js'
+import type { CancelOptions } from './exec-handle.js'
+import { KeeperLink } from './link.js'
+import { Observer } from './observer.js'
+import { type BoundOptions, boundNames, parseBounds, refuseUnknown } from './options.js'
+import { type BegunRun, HostRun, type Run, type RunHandle } from './run.js'
+import { closeOnSignal } from './signals.js'
+import { parseSpec, type RunSpec } from './spec.js'
+import { type StateOptions, stateOptionNames, storeSettings } from './state.js'
+
+export interface SupervisorOptions extends BoundOptions, StateOptions {
+  /** Close on SIGINT, SIGTERM and SIGHUP, then die of the signal; a second one skips the grace. Default false. */
+  readonly handleSignals?: boolean
+  /** What the keeper writes to stderr, by pino's levels. Default `silent`. */
+  readonly logLevel?: 'silent' | 'error' | 'warn' | 'info' | 'debug'
+}
+
+const known = [...stateOptionNames, 'handleSignals', 'logLevel', ...boundNames]
+
+export interface CloseOptions {
+  /** How long the whole shutdown may take; every run gets its share of it. Default: the runs' own bounds. */
+  readonly within?: Duration
+}
+
+/** Opens a supervisor, with a keeper thread of its own. Rejects with `store_unavailable`, `store_too_new` or `invalid_option`. */
+export async function openSupervisor(options: SupervisorOptions = {}): Promise<Supervisor> {
+  refuseUnknown('openSupervisor', options, known)
+  const bounds = parseBounds(options)
+  const settings: KeeperSettings = { store: storeSettings(options), logLevel: options.logLevel ?? 'silent' }
+  const supervisor = new Supervisor(settings, await KeeperLink.open(settings), bounds)
+  if (options.handleSignals === true) closeOnSignal((within) => supervisor.close({ within }))
+  return supervisor
+}
+
+/** One per gateway process. Its runs are supervised by its keeper, whatever the host's own thread does. */
+export class Supervisor extends Observer {
+  readonly #settings: KeeperSettings
+  readonly #bounds: Bounds
+  readonly #runs = new Map<string, HostRun>()
+  #closed: Promise<void> | null = null
+
+  constructor(settings: KeeperSettings, link: KeeperLink, bounds: Bounds) {
+    super(link)
+    this.#settings = settings
+    this.#bounds = bounds
+    link.onDeath = (error) =>
+      void buryKeeper(this.#settings, link.supervisor, [...this.#runs.values()], error)
+  }
+
+  /**
+   * Runs `fn` as one run and resolves to its value once the run is terminal and its session free. Rejects with
+   * what `fn` threw, or with a `CoppiceError` where the run ended otherwise.
+   */
+  run<T>(spec: RunSpec, fn: (run: Run) => T | Promise<T>): Promise<T> {
+    return this.start(spec, fn).result
+  }
+
+  /** As `run`, but gives the handle at once. */
+  start<T>(spec: RunSpec, fn: (run: Run) => T | Promise<T>): RunHandle<T> {
+    const run = this.#newRun(spec)
+    const result = settle(run, fn)
+    // Whoever only looks at the outcome must not get an unhandled rejection.
+    result.catch(() => {})
+    const { id, session, signal, outcome } = run
+    return {
+      id,
+      session,
+      signal,
+      outcome,
+      result,
+      get state() {
+        return run.state
+      },
+      cancel: (options) => run.cancel(options),
+    }
+  }
+
+  /** Resolves to an admitted run for a host without a callback; `end` ends it. */
+  async begin(spec: RunSpec): Promise<BegunRun> {
+    const run = this.#newRun(spec)
+    await run.admit()
+    return run
+  }
+
+  /** Cancels a run, or the one that holds a session, of whichever process. Resolves when it has ended. */
+  async cancel(
+    target: string | { readonly session: string },
+    options: CancelOptions | string = {},
+  ): Promise<Outcome> {
+    const { reason, grace } = typeof options === 'string' ? { reason: options } : options
+    return this.link.call('cancel', {
+      target: typeof target === 'string' ? { run: target } : target,
+      message: reason ?? null,
+      grace: grace ?? null,
+    })
+  }
+
+  /** Admits no more, ends every run as cancelled with cause `shutdown`, in parallel, and closes the store. */
+  override close({ within }: CloseOptions = {}): Promise<void> {
+    const time = within === undefined ? Number.POSITIVE_INFINITY : parseDuration('within', within)
+    if (this.#closed !== null && time > 0) return this.#closed
+    this.#closed = this.link.close(time)
+    return this.#closed
+  }
+
+  #newRun(spec: RunSpec): HostRun {
+    const parsed = parseSpec(spec, this.#bounds)
+    if (this.#closed !== null) throw new CoppiceError('supervisor_closed', 'the supervisor is closed')
+    const run = new HostRun(this.link, parsed)
+    this.#runs.set(run.id, run)
+    run.outcome.then(() => this.#runs.delete(run.id))
+    return run
+  }
+}
+
+async function settle<T>(run: HostRun, fn: (run: Run) => T | Promise<T>): Promise<T> {
+  await run.admit()
+  const settled = (async () => fn(run))().then(
+    (value) => {
+      run.settled()
+      return { value }
+    },
+    (error: unknown) => {
+      run.settled(error ?? new Error(`the callback threw ${String(error)}`))
+      return { error }
+    },
+  )
+  const over = await run.over
+  if (!isCoppiceError(over, 'run_ended')) throw over
+  const end = await settled
+  if ('error' in end) throw end.error
+  return end.value
+}

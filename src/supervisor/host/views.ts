@@ -1,0 +1,100 @@
+import type { Exit } from '../../containment/contract.js'
+import type { Survivor } from '../../proof.js'
+import type { Cause } from '../../runs/causes.js'
+import type { Outcome } from '../../runs/outcome.js'
+import type { State } from '../../runs/states.js'
+import type { StoredRun, StoredSession, StoredTree } from '../../store/contract.js'
+
+/** What programs are shown of the store: by the library, and by the command's `--json`. Times are ISO 8601. */
+
+export interface RunView {
+  readonly run: string
+  readonly session: string | null
+  readonly parent: string | null
+  readonly request: string | null
+  readonly state: State
+  /** Why it ends, from the moment that it stops. */
+  readonly cause: Cause | null
+  readonly message: string | null
+  readonly fence: number | null
+  readonly labels: Readonly<Record<string, string>>
+  /** The process that runs it. */
+  readonly supervisor: { readonly id: string; readonly host: string; readonly pid: number }
+  readonly createdAt: string
+  readonly startedAt: string | null
+  readonly outcome: Outcome | null
+}
+
+export interface TreeView {
+  readonly tree: string
+  readonly command: readonly string[]
+  readonly containment: string
+  readonly pid: number
+  readonly launchedAt: string
+  /** Null while it runs. */
+  readonly end: {
+    readonly ended: string
+    readonly exit: Exit
+    readonly proof: string
+    readonly survivors: readonly Survivor[]
+    readonly endedAt: string
+  } | null
+}
+
+export interface SessionView {
+  readonly session: string
+  readonly state: 'free' | 'held'
+  readonly holder: { readonly run: string; readonly state: State; readonly since: string } | null
+  readonly waiting: number
+  readonly fence: number
+}
+
+export function viewRun(run: StoredRun): RunView {
+  const { id, session, parent, request, state, fence, outcome, supervisor } = run
+  return {
+    run: id,
+    session,
+    parent,
+    request,
+    state,
+    cause: outcome?.cause ?? run.stop?.cause ?? null,
+    message: outcome?.message ?? run.stop?.message ?? null,
+    fence,
+    labels: run.labels === null ? {} : JSON.parse(run.labels),
+    supervisor: { id: supervisor.id, host: supervisor.host, pid: supervisor.identity.pid },
+    createdAt: iso(run.createdAt),
+    startedAt: run.startedAt === null ? null : iso(run.startedAt),
+    outcome,
+  }
+}
+
+export function viewTree({ tree, command, containment, root, launchedAt, end }: StoredTree): TreeView {
+  return {
+    tree,
+    command: JSON.parse(command),
+    containment,
+    pid: root.pid,
+    launchedAt: iso(launchedAt),
+    end: end && {
+      ended: end.ended,
+      exit: { code: end.code, signal: end.signal as Exit['signal'] },
+      proof: end.proof,
+      survivors: end.survivors,
+      endedAt: iso(end.at),
+    },
+  }
+}
+
+export function viewSession({ session, holder, waiting, fence }: StoredSession): SessionView {
+  return {
+    session,
+    state: holder === null ? 'free' : 'held',
+    holder: holder && { run: holder.run, state: holder.state, since: iso(holder.since) },
+    waiting,
+    fence,
+  }
+}
+
+function iso(at: number): string {
+  return new Date(at).toISOString()
+}

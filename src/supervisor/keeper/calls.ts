@@ -1,0 +1,174 @@
+import { CoppiceError } from '../../errors.js'
+import type { Outcome } from '../../runs/outcome.js'
+import type { Stop, StoredRun } from '../../store/contract.js'
+import { after, deferred } from '../../timers.js'
+import type { Calls, CancelRequest, TreeRequest } from '../messages.js'
+import { admit, leave } from './admission.js'
+import { close } from './closing.js'
+import { endRun } from './ending.js'
+import type { Keeper } from './keeper.js'
+import { recoverIfDead } from './recovery.js'
+import { SupervisedRun } from './run.js'
+import { SupervisedTree } from './tree.js'
+import { tellNews, watchRun } from './wake.js'
+
+type Handlers = {
+  [Name in keyof Calls]: (keeper: Keeper, ask: Calls[Name]['ask']) => Promise<Calls[Name]['answer']>
+}
+
+/** What the keeper does for each question of the host. */
+export const handlers: Handlers = {
+  async admit(keeper, request) {
+    if (keeper.isClosing) throw new CoppiceError('supervisor_closed', 'the supervisor is closing')
+    const run = new SupervisedRun(request)
+    keeper.runs.set(run.id, run)
+    try {
+      return { fence: await admit(keeper, run) }
+    } catch (error) {
+      keeper.runs.delete(run.id)
+      throw error
+    }
+  },
+
+  async append(keeper, { run: id, body }) {
+    const run = runOf(keeper, id)
+    const index = run.entries++
+    return run.writing(keeper.store.append(run.held(), { index, body, at: Date.now() }))
+  },
+
+  async draft(keeper, { run: id, body }) {
+    const run = runOf(keeper, id)
+    await run.writing(keeper.store.draft(run.held(), body))
+  },
+
+  async check(keeper, { run: id }) {
+    const run = runOf(keeper, id)
+    if (run.progress.state !== 'running') throw run.error()
+    await keeper.store.check(run.held())
+  },
+
+  async launch(keeper, request) {
+    const run = request.run === null ? null : runOf(keeper, request.run)
+    if (keeper.isClosing) throw new CoppiceError('supervisor_closed', 'the supervisor is closing')
+    run?.admitsTrees()
+    const launch = launchTree(keeper, run, request)
+    return run === null ? launch : run.launching(launch)
+  },
+
+  cancel: cancel,
+
+  find: (keeper, filter) => keeper.store.runs(filter),
+  look: (keeper, { run }) => keeper.store.run(run),
+  trees: (keeper, { run }) => keeper.store.trees(run),
+  sessions: (keeper) => keeper.store.sessions(),
+  transcript: (keeper, { session, range }) => keeper.store.transcript(session, range),
+
+  async bury(keeper, { supervisor, trees }) {
+    const { grace, killBound } = keeper.bounds
+    await Promise.all(trees.map((run) => keeper.containment.sweep({ run, roots: [], grace, killBound })))
+    if (supervisor !== null) await buryOwner(keeper, supervisor)
+    return undefined
+  },
+
+  async close(keeper, { within }) {
+    await close(keeper, within)
+    return undefined
+  },
+}
+
+async function buryOwner(keeper: Keeper, supervisor: string): Promise<void> {
+  keeper.bury(supervisor)
+  const left = await keeper.store.runs({ supervisor, state: 'live' })
+  await Promise.all(left.map((run) => recoverIfDead(keeper, run)))
+  await keeper.store.unregister(supervisor, Date.now())
+}
+
+function runOf(keeper: Keeper, id: string): SupervisedRun {
+  const run = keeper.runs.get(id)
+  if (run === undefined) throw new CoppiceError('run_ended', `run ${id} has ended`, { run: id })
+  return run
+}
+
+async function launchTree(
+  keeper: Keeper,
+  run: SupervisedRun | null,
+  request: TreeRequest,
+): Promise<{ pid: number }> {
+  const { tree: id, command, args, cwd, env, stdio } = request
+  const launched = await keeper.containment.launch({
+    tree: id,
+    run: request.run ?? id,
+    command,
+    args,
+    cwd,
+    env,
+    stdio,
+  })
+  const tree = new SupervisedTree(launched, request, keeper.send)
+  keeper.trees.set(id, tree)
+  tree.result.then(() => keeper.trees.delete(id))
+  if (run !== null) record(keeper, run, tree)
+  return { pid: launched.root.pid }
+}
+
+/** The tree is found by its cookie until it is recorded, so nobody waits for the record. */
+function record(keeper: Keeper, run: SupervisedRun, tree: SupervisedTree): void {
+  run.keep(tree)
+  const { tree: id, command, args } = tree.request
+  const { containment, root } = tree.tree
+  const warn = (error: unknown) =>
+    keeper.log.warn({ run: run.id, tree: id, err: error }, 'could not record a tree')
+  const launched = {
+    tree: id,
+    command: JSON.stringify([command, ...args]),
+    containment,
+    root,
+    at: Date.now(),
+  }
+  const recorded = run.writing(keeper.store.treeLaunched(run.held(), launched)).catch(warn)
+  tree.result.then(async ({ exit, ended, report: { proof, survivors } }) => {
+    const end = { tree: id, code: exit.code, signal: exit.signal, ended, proof, survivors, at: Date.now() }
+    await run.writing(recorded.then(() => keeper.store.treeEnded(run.held(), end))).catch(warn)
+  })
+}
+
+async function cancel(keeper: Keeper, { target, message, grace }: CancelRequest): Promise<Outcome> {
+  const stop: Stop = { cause: 'cancelled', message, grace }
+  const id = 'run' in target ? target.run : await holderOf(keeper, target.session)
+  const ours = keeper.runs.get(id)
+  if (ours !== undefined) {
+    await ours.stored.promise
+    if (ours.progress.state === 'waiting') await leave(keeper, ours, 'cancelled', message)
+    if (ours.ending !== null || ours.progress.state === 'running') return endRun(keeper, ours, stop)
+  }
+  return outcomeOf(keeper, await keeper.store.requestCancel(id, stop, Date.now()))
+}
+
+async function holderOf(keeper: Keeper, session: string): Promise<string> {
+  const holder = await keeper.store.holder(session)
+  if (holder === null)
+    throw new CoppiceError('run_ended', `session ${session} is free: no run to cancel`, { session })
+  return holder.id
+}
+
+/** The outcome of a run of another supervisor, as soon as there is one. */
+async function outcomeOf(keeper: Keeper, stored: StoredRun): Promise<Outcome> {
+  const { socket } = stored.supervisor
+  if (stored.outcome === null && socket !== null) tellNews(socket)
+  for (let run: StoredRun | null = stored; run !== null; run = await keeper.store.run(run.id)) {
+    if (run.outcome !== null) return run.outcome
+    if (await recoverIfDead(keeper, run)) continue
+    await endOrAWhile(run)
+  }
+  throw new CoppiceError('run_ended', `run ${stored.id} is no longer in the store`, { run: stored.id })
+}
+
+function endOrAWhile({ id, supervisor: { socket } }: StoredRun): Promise<void> {
+  const { promise, resolve } = deferred<void>()
+  const unwatch = socket === null ? () => {} : watchRun(socket, id, resolve)
+  const disarm = after(1000, resolve)
+  return promise.finally(() => {
+    disarm()
+    unwatch()
+  })
+}

@@ -1,0 +1,116 @@
+import { isCoppiceError, toErrorMessage } from '../../errors.js'
+import type { Bounds } from '../../runs/bounds.js'
+import type { Cause } from '../../runs/causes.js'
+import type { Outcome } from '../../runs/outcome.js'
+import { advance } from '../../runs/transitions.js'
+import type { Stop } from '../../store/contract.js'
+import { after, settlesWithin } from '../../timers.js'
+import type { TreeEnding } from '../messages.js'
+import { handOver } from './admission.js'
+import type { Keeper } from './keeper.js'
+import type { SupervisedRun } from './run.js'
+
+/** How long recording `stopping` may hold the signals up: a store that hangs must not keep a tree alive. */
+const recordBound = 1000
+/** How long the host waits for an ending that cannot be stored before it is told so. */
+const storeBound = 30_000
+
+/**
+ * Begins a run's end, or joins the one that is under way: the first cause wins. A later call that allows no
+ * grace skips what is left of it.
+ */
+export function endRun(keeper: Keeper, run: SupervisedRun, stop: Stop): Promise<Outcome> {
+  if (run.ending !== null) {
+    if (stop.grace === 0) run.hurried.resolve()
+    return run.ending
+  }
+  run.progress = advance(run.progress, stop.cause)
+  run.stop = stop
+  run.disarm()
+  run.ending = end(keeper, run, stop)
+  return run.ending
+}
+
+/** The way every run ends, whatever the cause. The callback and the processes can delay it, but not for long (P4). */
+async function end(keeper: Keeper, run: SupervisedRun, asked: Stop): Promise<Outcome> {
+  // 1. Stop. No tree is launched from here on; the cause that the store holds already is the one.
+  const stop = await recordStopping(keeper, run, asked)
+  const bounds = boundsOf(run, stop)
+
+  // 2. Terminate. A callback that settled has aborted its own signal.
+  if (run.callback === 'left_behind')
+    keeper.send({ type: 'abort', run: run.id, error: toErrorMessage(run.error()) })
+  await settlesWithin(bounds.grace, run.launched())
+  const trees = [...run.liveTrees]
+  for (const tree of trees) tree.stop(treeEndings[stop.cause] ?? 'cancelled', true)
+  const terminated = Promise.all(trees.map((tree) => tree.terminate()))
+  const emptied = Promise.all(trees.map((tree) => tree.tree.emptied))
+
+  // 3. Grace: for the trees and for the callback alike, and no longer than either needs.
+  const quiet = Promise.all([terminated, emptied, run.settled.promise])
+  await settlesWithin(bounds.grace, Promise.race([quiet, run.hurried.promise]))
+
+  // 4. Kill.
+  for (const tree of trees) tree.kill()
+  await settlesWithin(bounds.killBound, emptied)
+
+  // 5. Drain.
+  await Promise.all(trees.map((tree) => tree.conclude(bounds.drainBound)))
+
+  // 6. End: the run, its lock and its ending in one transaction.
+  const { outcome, admitted } = await finish(keeper, run, stop)
+
+  // 7. Tell.
+  run.progress = { state: outcome.state, cause: outcome.cause }
+  keeper.ended(run, outcome)
+  if (admitted !== null) handOver(keeper, admitted)
+  return outcome
+}
+
+const treeEndings: Partial<Record<Cause, TreeEnding>> = {
+  timed_out: 'timed_out',
+  stalled: 'stalled',
+  lost: 'lost',
+}
+
+function boundsOf(run: SupervisedRun, stop: Stop): Bounds {
+  return stop.grace === null ? run.bounds : { ...run.bounds, grace: stop.grace }
+}
+
+/**
+ * Writes down that the run stops, so that a crash from here on keeps its cause. A run without a tree is ended
+ * in a moment by a single write and needs none before it.
+ */
+async function recordStopping(keeper: Keeper, run: SupervisedRun, asked: Stop): Promise<Stop> {
+  if (run.liveTrees.size === 0 && run.launches === 0) return asked
+  const recording = keeper.store.markStopping(run.held(), asked, Date.now()).then(
+    (stored) => {
+      run.stop = stored
+      run.progress = { state: 'stopping', cause: stored.cause }
+    },
+    (error) => keeper.log.warn({ run: run.id, err: error }, 'could not record that the run stops'),
+  )
+  await settlesWithin(recordBound, recording)
+  return run.stop ?? asked
+}
+
+/** Stores the ending. Nothing else releases a lock, so where the store is away this tries until it is back. */
+async function finish(keeper: Keeper, run: SupervisedRun, stop: Stop) {
+  await settlesWithin(recordBound, run.written())
+  const record = run.endingRecord(stop, Date.now())
+  const disarm = after(storeBound, () => keeper.unstored(run))
+  try {
+    for (let pause = 20; ; pause = Math.min(pause * 2, 2000)) {
+      try {
+        return await keeper.store.finishIfHeld(run.held(), record)
+      } catch (error) {
+        if (isCoppiceError(error, 'run_lost'))
+          return { outcome: await keeper.outcomeOfLost(run), admitted: null }
+        keeper.log.error({ run: run.id, err: error }, 'could not store the ending; trying again')
+        await new Promise<void>((resolve) => after(pause, resolve))
+      }
+    }
+  } finally {
+    disarm()
+  }
+}

@@ -1,0 +1,146 @@
+import type { Containment } from '../../containment/contract.js'
+import { CoppiceError, toErrorMessage } from '../../errors.js'
+import type { Identity } from '../../identity.js'
+import { type Bounds, defaultBounds } from '../../runs/bounds.js'
+import type { Outcome } from '../../runs/outcome.js'
+import type { Store } from '../../store/contract.js'
+import { deferred } from '../../timers.js'
+import type { SendToHost } from '../messages.js'
+import type { Log } from './log.js'
+import type { SupervisedRun } from './run.js'
+import type { SupervisedTree } from './tree.js'
+import type { WakeSocket } from './wake.js'
+
+/** What a keeper is made of; a keeper of trees alone has no `store`. */
+export interface KeeperParts {
+  readonly id: string
+  readonly host: string
+  readonly identity: Identity
+  readonly containment: Containment
+  readonly store: Store | null
+  readonly log: Log
+  readonly send: SendToHost
+}
+
+/** The supervising thread's state: its runs, its trees, and where their ends are told. */
+export class Keeper {
+  readonly id: string
+  readonly host: string
+  readonly identity: Identity
+  readonly containment: Containment
+  readonly #store: Store | null
+  readonly log: Log
+  readonly send: SendToHost
+  readonly bounds: Bounds = defaultBounds
+  readonly runs = new Map<string, SupervisedRun>()
+  readonly trees = new Map<string, SupervisedTree>()
+  /** Sessions that runs of ours wait for, each looked after once. */
+  readonly attended = new Map<string, Promise<void>>()
+  readonly recoveries = new Map<string, Promise<void>>()
+  readonly #closing = deferred<void>()
+  readonly #buried = new Set<string>()
+  wakeSocket: WakeSocket | null = null
+  isClosing = false
+  /** Whether other supervisors of the store know this one. */
+  isJoined = false
+
+  constructor(parts: KeeperParts) {
+    this.id = parts.id
+    this.host = parts.host
+    this.identity = parts.identity
+    this.containment = parts.containment
+    this.#store = parts.store
+    this.log = parts.log
+    this.send = parts.send
+  }
+
+  get store(): Store {
+    if (this.#store === null) throw new TypeError('a keeper of trees alone has no store')
+    return this.#store
+  }
+
+  get hasStore(): boolean {
+    return this.#store !== null
+  }
+
+  /** Resolves when the keeper begins to close. */
+  get closing(): Promise<void> {
+    return this.#closing.promise
+  }
+
+  beginClosing(): void {
+    this.isClosing = true
+    this.#closing.resolve()
+  }
+
+  /** Notes that a supervisor of this very process is dead, though the process lives. */
+  bury(supervisor: string): void {
+    this.#buried.add(supervisor)
+  }
+
+  isBuried(supervisor: string): boolean {
+    return this.#buried.has(supervisor)
+  }
+
+  unfinishedRuns(): SupervisedRun[] {
+    return [...this.runs.values()].filter((run) => run.isStored && run.ending === null)
+  }
+
+  waitingFor(session: string): SupervisedRun[] {
+    return this.isClosing
+      ? []
+      : this.unfinishedRuns().filter(
+          (run) => run.request.session === session && run.progress.state === 'waiting',
+        )
+  }
+
+  /** A run is terminal in the store: tells everybody who waits for that. */
+  ended(run: SupervisedRun, outcome: Outcome): void {
+    this.runs.delete(run.id)
+    this.wakeSocket?.ended(run.id)
+    this.send({ type: 'ended', run: run.id, outcome })
+    const { state, cause, session } = outcome
+    this.log.info({ run: run.id, session, state, cause, durationMs: outcome.durationMs }, 'run ended')
+  }
+
+  /** The ending is still being tried; the host is not made to wait for it. */
+  unstored(run: SupervisedRun): void {
+    const path = this.store.location
+    const error = new CoppiceError(
+      'store_unavailable',
+      `the ending of run ${run.id} could not be stored in ${path} so far`,
+      {
+        run: run.id,
+        session: run.request.session,
+        path,
+      },
+    )
+    this.send({ type: 'unstored', run: run.id, error: toErrorMessage(error) })
+  }
+
+  /** What became of a run that somebody else has claimed. */
+  async outcomeOfLost(run: SupervisedRun): Promise<Outcome> {
+    const stored = await this.store.run(run.id).catch(() => null)
+    if (stored?.outcome) return stored.outcome
+    const now = Date.now()
+    const startedAt = stored?.startedAt ?? now
+    return {
+      run: run.id,
+      session: run.request.session,
+      parent: run.request.parent,
+      request: run.request.request?.id ?? null,
+      fence: run.hold?.fence ?? null,
+      state: 'lost',
+      cause: 'lost',
+      message: `taken over by supervisor ${stored?.supervisor.id ?? 'unknown'}`,
+      forced: false,
+      callback: run.callback,
+      trees: run.trees,
+      tree: null,
+      startedAt: new Date(startedAt).toISOString(),
+      endedAt: new Date(now).toISOString(),
+      waitedMs: startedAt - (stored?.createdAt ?? startedAt),
+      durationMs: now - startedAt,
+    }
+  }
+}

@@ -1,0 +1,126 @@
+import { hostname } from 'node:os'
+import { parentPort, workerData } from 'node:worker_threads'
+import { openGroup } from '../../containment/group/group.js'
+import { self } from '../../containment/processes/processes.js'
+import { CoppiceError, type ErrorMessage, isCoppiceError, toErrorMessage } from '../../errors.js'
+import { newIdentifier } from '../../identifiers.js'
+import type { ThrownRecord } from '../../store/contract.js'
+import { openStore } from '../../store/open.js'
+import type { Call, KeeperSettings, SendToHost, ToKeeper } from '../messages.js'
+import { handlers } from './calls.js'
+import { endRun } from './ending.js'
+import { Keeper } from './keeper.js'
+import { openLog } from './log.js'
+import { recoverAll } from './recovery.js'
+import type { SupervisedRun } from './run.js'
+import { endTree } from './tree.js'
+import { reconcile } from './waiting.js'
+import { WakeSocket } from './wake.js'
+
+/** The keeper's thread: opens what it needs, then does what the host's messages say. */
+
+const port = parentPort
+if (port === null) throw new Error('the keeper runs in a worker thread')
+const send: SendToHost = (message, transfer) => port.postMessage(message, transfer)
+
+open(workerData as KeeperSettings, send).then(
+  (keeper) => {
+    port.on('message', (message: ToKeeper) => receive(keeper, message))
+    send({ type: 'open', supervisor: keeper.id })
+  },
+  (error) => send({ type: 'openFailed', error: messageOf(error) }),
+)
+
+async function open({ store: settings, logLevel }: KeeperSettings, send: SendToHost): Promise<Keeper> {
+  const log = await openLog(logLevel)
+  const containment = await openGroup()
+  const identity = await self()
+  const id = newIdentifier('s')
+  const host = hostname()
+  if (settings === null) return new Keeper({ id, host, identity, containment, store: null, log, send })
+  const store = await openStore(settings.location, { create: !settings.observe })
+  const keeper = new Keeper({ id, host, identity, containment, store, log, send })
+  if (!settings.observe) await join(keeper, settings.ttl, settings.runtimeDir)
+  return keeper
+}
+
+/** Makes the keeper known to the other supervisors of its store, and ends what dead ones left. */
+async function join(keeper: Keeper, ttl: number, runtimeDir: string): Promise<void> {
+  keeper.wakeSocket = await WakeSocket.open(runtimeDir, keeper.id, {
+    onNews: () => void reconcile(keeper).catch(warn),
+    isLive: (run) => keeper.runs.has(run),
+  }).catch((error) => {
+    warn(error)
+    return null
+  })
+  const { id, host, identity, store } = keeper
+  const now = Date.now()
+  const socket = keeper.wakeSocket?.path ?? null
+  await store.register({ id, host, identity, socket, ttl, startedAt: now, renewedAt: now })
+  keeper.isJoined = true
+  const renewing = setInterval(() => store.renew(id, Date.now()).catch(warn), ttl / 3)
+  keeper.closing.then(() => clearInterval(renewing))
+  recoverAll(keeper).catch(warn)
+
+  function warn(error: unknown): void {
+    keeper.log.warn({ err: error }, 'trouble with what supervisors share')
+  }
+}
+
+function receive(keeper: Keeper, message: ToKeeper): void {
+  switch (message.type) {
+    case 'call':
+      answer(keeper, message.id, message.call)
+      break
+    case 'settled': {
+      const run = keeper.runs.get(message.run)
+      if (run !== undefined) settled(keeper, run, message.error)
+      break
+    }
+    case 'stdin':
+      keeper.trees.get(message.tree)?.input(message.chunk)
+      break
+    case 'credit':
+      keeper.trees.get(message.tree)?.credit(message.stream, message.bytes)
+      break
+    case 'cancelTree': {
+      const tree = keeper.trees.get(message.tree)
+      if (tree === undefined) break
+      const { bounds } = tree.request
+      void endTree(tree, 'cancelled', message.grace === null ? bounds : { ...bounds, grace: message.grace })
+      break
+    }
+  }
+}
+
+/** The callback returned or threw: the ordinary cause of an end, and no news where the run is ending already. */
+function settled(keeper: Keeper, run: SupervisedRun, error: ThrownRecord | null): void {
+  run.thrown = error
+  run.callback = 'settled'
+  run.settled.resolve()
+  if (run.ending === null) {
+    void endRun(keeper, run, {
+      cause: error === null ? 'returned' : 'threw',
+      message: error?.message ?? null,
+      grace: null,
+    })
+  }
+}
+
+async function answer(keeper: Keeper, id: number, call: Call): Promise<void> {
+  try {
+    const handler = handlers[call.name] as (keeper: Keeper, ask: unknown) => Promise<unknown>
+    send({ type: 'answer', id, value: await handler(keeper, call.ask) })
+  } catch (error) {
+    if (!isCoppiceError(error))
+      keeper.log.error({ call: call.name, err: error }, 'a call failed unexpectedly')
+    send({ type: 'failure', id, error: messageOf(error) })
+  }
+}
+
+/** What is no CoppiceError here is a bug of the keeper's; it is told as what it broke. */
+function messageOf(error: unknown): ErrorMessage {
+  if (isCoppiceError(error)) return toErrorMessage(error)
+  const text = error instanceof Error ? error.message : String(error)
+  return toErrorMessage(new CoppiceError('run_lost', `the keeper failed: ${text}`, { cause: error }))
+}

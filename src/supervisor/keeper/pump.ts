@@ -1,0 +1,57 @@
+import type { Readable } from 'node:stream'
+import { deferred } from '../../timers.js'
+
+/** How much output may be on its way to the host before the tool has to wait: 16 pipes' worth. */
+const window = 1024 * 1024
+
+/**
+ * Carries a tree's output to the host in transferred chunks. The host gives credit for what it has taken, so a
+ * host that does not read stops the tool, as a full pipe would, and the keeper's memory stays bounded.
+ */
+export class Pump {
+  readonly #source: Readable
+  readonly #done = deferred<void>()
+  #onTheWay = 0
+  #draining = false
+
+  constructor(source: Readable, send: (chunk: Uint8Array) => void) {
+    this.#source = source
+    source.on('data', (chunk: Buffer) => {
+      this.#onTheWay += chunk.length
+      if (!this.#draining && this.#onTheWay >= window) source.pause()
+      send(movable(chunk))
+    })
+    // 'close' comes after 'end' and after an error too; an error of the pipe itself is an end of output.
+    source.on('error', () => {})
+    source.on('close', () => this.#done.resolve())
+  }
+
+  /** Resolves when the output has ended: every process that could write has closed its end. */
+  get done(): Promise<void> {
+    return this.#done.promise
+  }
+
+  credit(bytes: number): void {
+    this.#onTheWay -= bytes
+    if (this.#onTheWay < window) this.#source.resume()
+  }
+
+  /**
+   * The tree is dead: what is left is no more than the pipe holds, and it is read without credit, since a
+   * blocked host must not keep its run alive.
+   */
+  drain(): void {
+    this.#draining = true
+    this.#source.resume()
+  }
+
+  stop(): void {
+    this.#source.destroy()
+    this.#done.resolve()
+  }
+}
+
+/** Node reads into slices of shared pools; only a buffer of its own can be transferred. */
+function movable(chunk: Buffer): Uint8Array {
+  return chunk.byteLength === chunk.buffer.byteLength ? chunk : new Uint8Array(chunk)
+}

@@ -1,0 +1,59 @@
+import { isAlive } from '../../containment/processes/identity.js'
+import type { StoredRun } from '../../store/contract.js'
+import { handOver } from './admission.js'
+import type { Keeper } from './keeper.js'
+
+/**
+ * What a dead owner left: its runs are claimed, their trees swept, and then ended as `lost`, which frees their
+ * sessions. Only an owner that is provably gone is dead here: same host, same boot, same pid namespace, and no
+ * process with its pid and start time.
+ */
+
+/** Recovers every run whose owner is dead; called at open. */
+export async function recoverAll(keeper: Keeper): Promise<void> {
+  const live = await keeper.store.runs({ state: 'live' })
+  await Promise.allSettled(
+    live.filter((run) => run.supervisor.id !== keeper.id).map((run) => recoverIfDead(keeper, run)),
+  )
+}
+
+/** Resolves to true once the run is recovered, by us or by somebody else; to false where its owner may live. */
+export async function recoverIfDead(keeper: Keeper, run: StoredRun): Promise<boolean> {
+  const { host, identity } = run.supervisor
+  const dead =
+    keeper.isBuried(run.supervisor.id) || (host === keeper.host && (await isAlive(identity)) === 'dead')
+  if (!dead) return false
+  const recovery = keeper.recoveries.get(run.id) ?? recover(keeper, run)
+  keeper.recoveries.set(run.id, recovery)
+  await recovery.finally(() => keeper.recoveries.delete(run.id))
+  return true
+}
+
+async function recover(keeper: Keeper, run: StoredRun): Promise<void> {
+  const at = Date.now()
+  const hold = await keeper.store.takeOverIfUnchanged(run, keeper.id, at)
+  if (hold === null) return
+  const { bounds } = keeper
+  const trees = await keeper.store.trees(run.id)
+  const report = await keeper.containment.sweep({
+    run: run.id,
+    roots: trees.filter(({ end }) => end === null).map(({ root }) => root),
+    grace: bounds.grace,
+    killBound: bounds.killBound,
+  })
+  const { outcome, admitted } = await keeper.store.finishIfHeld(hold, {
+    cause: 'lost',
+    message: `its supervisor, pid ${run.supervisor.identity.pid}, was gone`,
+    forced: report.killed > 0,
+    callback: 'left_behind',
+    trees: trees.length,
+    tree: trees.length === 0 ? null : { proof: report.proof, survivors: report.survivors },
+    error: null,
+    at: Date.now(),
+  })
+  keeper.log.warn(
+    { run: run.id, session: run.session, state: outcome.state, killed: report.killed },
+    'recovered a run',
+  )
+  if (admitted !== null) handOver(keeper, admitted)
+}

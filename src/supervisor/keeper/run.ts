@@ -1,0 +1,141 @@
+import { CoppiceError } from '../../errors.js'
+import { worstProof } from '../../proof.js'
+import type { Bounds } from '../../runs/bounds.js'
+import type { Outcome } from '../../runs/outcome.js'
+import type { Progress } from '../../runs/transitions.js'
+import type { EndingRecord, Hold, Stop, ThrownRecord } from '../../store/contract.js'
+import { type Deferred, deferred } from '../../timers.js'
+import type { RunRequest } from '../messages.js'
+import { runError } from '../run-error.js'
+import type { SupervisedTree } from './tree.js'
+
+/** A run as the keeper knows it, from its admission's request to its end. */
+export class SupervisedRun {
+  readonly request: RunRequest
+  /** Its request's, or less where a shutdown has less time. */
+  bounds: Bounds
+  progress: Progress = { state: 'waiting', cause: null }
+  /** From admission on. */
+  hold: Hold | null = null
+  /** From the moment that it stops. */
+  stop: Stop | null = null
+  /** The one ending that every later cause joins. */
+  ending: Promise<Outcome> | null = null
+
+  /** Resolves when the run is in the store. */
+  readonly stored: Deferred<void> = deferred()
+  /** Resolves with the fence; rejects where the run ends before it is admitted. */
+  readonly admitted: Deferred<number> = deferred()
+  /** Resolves when the callback has settled. */
+  readonly settled: Deferred<void> = deferred()
+  /** Resolves when somebody wants the grace skipped. */
+  readonly hurried: Deferred<void> = deferred()
+
+  /** What the callback threw. */
+  thrown: ThrownRecord | null = null
+  callback: EndingRecord['callback'] = 'left_behind'
+  isStored = false
+  entries = 0
+  trees = 0
+  readonly liveTrees = new Set<SupervisedTree>()
+  readonly #reports: Array<Awaited<SupervisedTree['result']>> = []
+  readonly #launches = new Set<Promise<unknown>>()
+  readonly #writes = new Set<Promise<unknown>>()
+  #disarm: () => void = () => {}
+
+  constructor(request: RunRequest) {
+    this.request = request
+    this.bounds = request.bounds
+    this.stored.promise.then(() => {
+      this.isStored = true
+    })
+  }
+
+  get id(): string {
+    return this.request.run
+  }
+
+  /** The hold to write with; the run's own error once it is over or not yet begun. */
+  held(): Hold {
+    if (this.hold === null)
+      throw new CoppiceError('run_ended', `run ${this.id} was not admitted`, { run: this.id })
+    return this.hold
+  }
+
+  /** Throws unless a tree may be launched: from the moment that a run stops, none may. */
+  admitsTrees(): void {
+    if (this.progress.state !== 'running') throw this.error()
+  }
+
+  error(): CoppiceError {
+    return runError(this.request, this.progress.cause, this.stop?.message ?? null)
+  }
+
+  keep(tree: SupervisedTree): void {
+    this.trees += 1
+    this.liveTrees.add(tree)
+    tree.result.then((result) => {
+      this.liveTrees.delete(tree)
+      this.#reports.push(result)
+    })
+  }
+
+  /** The timer that the run's state needs: its wait while it waits, its timeout while it runs. */
+  arm(arm: () => () => void): void {
+    this.disarm()
+    this.#disarm = arm()
+  }
+
+  disarm(): void {
+    this.#disarm()
+  }
+
+  launching<T>(launch: Promise<T>): Promise<T> {
+    return track(this.#launches, launch)
+  }
+
+  writing<T>(write: Promise<T>): Promise<T> {
+    return track(this.#writes, write)
+  }
+
+  /** Resolves when every launch under way has become a tree or failed. */
+  async launched(): Promise<void> {
+    await Promise.allSettled(this.#launches)
+  }
+
+  /** Resolves when every write under way is committed or refused. */
+  async written(): Promise<void> {
+    await Promise.allSettled(this.#writes)
+  }
+
+  get launches(): number {
+    return this.#launches.size
+  }
+
+  endingRecord(stop: Stop, at: number): EndingRecord {
+    const reports = this.#reports.map(({ report }) => report)
+    return {
+      cause: stop.cause,
+      message: stop.message,
+      forced: this.#reports.some(({ forced }) => forced),
+      callback: this.callback,
+      trees: this.trees,
+      tree:
+        reports.length === 0
+          ? null
+          : {
+              proof: worstProof(reports.map(({ proof }) => proof)),
+              survivors: reports.flatMap(({ survivors }) => survivors),
+            },
+      error: this.thrown,
+      at,
+    }
+  }
+}
+
+function track<T>(set: Set<Promise<unknown>>, promise: Promise<T>): Promise<T> {
+  set.add(promise)
+  const forget = () => set.delete(promise)
+  promise.then(forget, forget)
+  return promise
+}

@@ -1,0 +1,146 @@
+import type { Tree } from '../../containment/contract.js'
+import type { Bounds } from '../../runs/bounds.js'
+import { after, deferred, settlesWithin } from '../../timers.js'
+import type { OutputStream, SendToHost, TreeEnding, TreeRequest, TreeResult } from '../messages.js'
+import { Pump } from './pump.js'
+
+/** A tree under supervision: its ending, its output on the way to the host, its own time bound. */
+export class SupervisedTree {
+  readonly request: TreeRequest
+  readonly tree: Tree
+  readonly #send: SendToHost
+  readonly #pumps = new Map<OutputStream, Pump>()
+  readonly #launchedAt = performance.now()
+  readonly #hurry = deferred<void>()
+  readonly #result = deferred<TreeResult>()
+  readonly #disarm: () => void
+  #ended: TreeEnding | null = null
+  #endedByRun = false
+  #terminated = false
+  #empty = false
+  #forced = false
+  #concluding = false
+
+  constructor(tree: Tree, request: TreeRequest, send: SendToHost) {
+    this.tree = tree
+    this.request = request
+    this.#send = send
+    this.#pump(1, tree.stdout)
+    this.#pump(2, tree.stderr)
+    tree.stdin?.on('error', () => {}) // EPIPE: a tool may exit without reading its input.
+    tree.emptied.then(() => {
+      this.#empty = true
+    })
+    tree.exited.then(() => endTree(this, 'exited', request.bounds))
+    this.#disarm = after(request.bounds.timeout, () => void endTree(this, 'timed_out', request.bounds))
+  }
+
+  get result(): Promise<TreeResult> {
+    return this.#result.promise
+  }
+
+  get forced(): boolean {
+    return this.#forced
+  }
+
+  get empty(): boolean {
+    return this.#empty
+  }
+
+  /** Notes why the tree ends; false where that is known already: the first reason stays. */
+  stop(ended: TreeEnding, byRun = false): boolean {
+    if (this.#ended !== null) return false
+    this.#ended = ended
+    this.#endedByRun = byRun
+    this.#disarm()
+    return true
+  }
+
+  /** Ends a grace that is under way. */
+  hurry(): void {
+    this.#hurry.resolve()
+  }
+
+  get hurried(): Promise<void> {
+    return this.#hurry.promise
+  }
+
+  /** The polite signal, once: a tool that hears it twice may take the second for "now". */
+  async terminate(): Promise<void> {
+    if (this.#terminated || this.#empty) return
+    this.#terminated = true
+    await this.tree.terminate()
+  }
+
+  kill(): void {
+    if (this.#empty) return
+    this.#forced = true
+    this.tree.kill()
+  }
+
+  /** Reads what output is left, tells the result, and gives the tree up. */
+  async conclude(drainBound: number): Promise<TreeResult> {
+    if (this.#concluding) return this.result
+    this.#concluding = true
+    const pumps = [...this.#pumps.values()]
+    for (const pump of pumps) pump.drain()
+    await settlesWithin(drainBound, Promise.all(pumps.map((pump) => pump.done)))
+    const report = await this.tree.report()
+    // A root that outlived the kill bound has no exit; nobody waits for it any longer.
+    const exit = (await settledNow(this.tree.exited)) ?? { code: null, signal: null }
+    this.tree.abandon()
+    for (const pump of pumps) pump.stop()
+    this.tree.stdin?.destroy()
+    const result: TreeResult = {
+      exit,
+      ended: this.#ended ?? 'exited',
+      byRun: this.#endedByRun,
+      forced: this.#forced,
+      report,
+      durationMs: Math.round(performance.now() - this.#launchedAt),
+    }
+    this.#send({ type: 'treeEnded', tree: this.request.tree, result })
+    this.#result.resolve(result)
+    return result
+  }
+
+  credit(stream: OutputStream, bytes: number): void {
+    this.#pumps.get(stream)?.credit(bytes)
+  }
+
+  input(chunk: Uint8Array | null): void {
+    const { stdin } = this.tree
+    if (stdin === null || chunk === null) stdin?.end()
+    else stdin.write(chunk, () => this.#send({ type: 'stdinTaken', tree: this.request.tree }))
+  }
+
+  #pump(stream: OutputStream, source: Tree['stdout']): void {
+    if (source === null) return
+    const { tree } = this.request
+    const pump = new Pump(source, (chunk) =>
+      this.#send({ type: 'output', tree, stream, chunk }, [chunk.buffer as ArrayBuffer]),
+    )
+    this.#pumps.set(stream, pump)
+  }
+}
+
+/**
+ * Ends one tree while its run goes on: its root exited, its time is over, or its caller cancelled it. The steps
+ * are those of a run's end. A second call joins the first, and hurries it where it allows no grace.
+ */
+export async function endTree(tree: SupervisedTree, ended: TreeEnding, bounds: Bounds): Promise<TreeResult> {
+  if (!tree.stop(ended)) {
+    if (bounds.grace === 0) tree.hurry()
+    return tree.result
+  }
+  await tree.terminate()
+  await settlesWithin(bounds.grace, Promise.race([tree.tree.emptied, tree.hurried]))
+  tree.kill()
+  await settlesWithin(bounds.killBound, tree.tree.emptied)
+  return tree.conclude(bounds.drainBound)
+}
+
+/** The value of a promise that has settled already, else null. */
+async function settledNow<T>(promise: Promise<T>): Promise<T | null> {
+  return Promise.race([promise, Promise.resolve(null)])
+}

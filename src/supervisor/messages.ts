@@ -1,0 +1,141 @@
+import type { Exit, StdioPlan, TreeReport } from '../containment/contract.js'
+import type { ErrorMessage } from '../errors.js'
+import type { Bounds } from '../runs/bounds.js'
+import type { Outcome } from '../runs/outcome.js'
+import type {
+  Priority,
+  RunFilter,
+  StoredRun,
+  StoredSession,
+  StoredTree,
+  ThrownRecord,
+  TranscriptItem,
+  TranscriptRange,
+} from '../store/contract.js'
+
+/**
+ * Everything that the host's thread and the keeper's thread say to each other. The port keeps the order, so an
+ * answer never overtakes the output that was sent before it.
+ */
+
+/** What the keeper is started with. */
+export interface KeeperSettings {
+  /** Null for a keeper of trees alone, behind `coppice/exec`. */
+  readonly store: StoreSettings | null
+  readonly logLevel: string
+}
+
+export interface StoreSettings {
+  readonly location: string
+  readonly ttl: number
+  readonly runtimeDir: string
+  /** Only to look: nothing is created, joined or recovered. */
+  readonly observe: boolean
+}
+
+/** Questions of the host, each answered once. */
+export interface Calls {
+  /** Resolves when the run is admitted; fails when it is refused or ends while it waits. */
+  admit: { ask: RunRequest; answer: { fence: number } }
+  append: { ask: { run: string; body: string }; answer: string }
+  draft: { ask: { run: string; body: string | null }; answer: undefined }
+  check: { ask: { run: string }; answer: undefined }
+  /** Resolves when the tree is launched. */
+  launch: { ask: TreeRequest; answer: { pid: number } }
+  /** Resolves when the run has ended; it may be any process's run. */
+  cancel: { ask: CancelRequest; answer: Outcome }
+  find: { ask: RunFilter; answer: StoredRun[] }
+  /** One run as it is stored; null where there is none of that id. */
+  look: { ask: { run: string }; answer: StoredRun | null }
+  trees: { ask: { run: string }; answer: StoredTree[] }
+  sessions: { ask: undefined; answer: StoredSession[] }
+  transcript: { ask: { session: string; range: TranscriptRange }; answer: TranscriptItem[] }
+  /** Ends what another keeper of this process left when it died: the runs of its store's id, or bare trees. */
+  bury: { ask: { supervisor: string | null; trees: readonly string[] }; answer: undefined }
+  /** Ends every run and tree within this many milliseconds where that is less than their bounds. */
+  close: { ask: { within: number }; answer: undefined }
+}
+
+export type CallName = keyof Calls
+export type Call = { [Name in CallName]: { readonly name: Name; readonly ask: Calls[Name]['ask'] } }[CallName]
+
+export interface RunRequest {
+  readonly run: string
+  readonly session: string | null
+  readonly parent: string | null
+  readonly request: { readonly id: string; readonly payload: string } | null
+  readonly priority: Priority
+  readonly labels: string | null
+  readonly bounds: Bounds
+  /** Milliseconds that it waits for its session; null as long as the holders before it take. */
+  readonly wait: number | null
+}
+
+export interface TreeRequest {
+  /** Null for a tree without a run, whose own id is then its cookie. */
+  readonly run: string | null
+  readonly tree: string
+  readonly command: string
+  readonly args: readonly string[]
+  readonly cwd: string
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly stdio: readonly [StdioPlan, StdioPlan, StdioPlan]
+  readonly bounds: Bounds
+}
+
+export interface CancelRequest {
+  readonly target: { readonly run: string } | { readonly session: string }
+  readonly message: string | null
+  /** Milliseconds, where the caller wants another grace than the run's. */
+  readonly grace: number | null
+}
+
+/** How a tree ended: by itself, or because of what. The first one wins, as for a run. */
+export type TreeEnding = 'exited' | 'cancelled' | 'timed_out' | 'stalled' | 'over_limit' | 'lost'
+
+export interface TreeResult {
+  readonly exit: Exit
+  readonly ended: TreeEnding
+  /** Whether it ended because its run did. */
+  readonly byRun: boolean
+  readonly forced: boolean
+  readonly report: TreeReport
+  readonly durationMs: number
+}
+
+/** A stream of a tree by its descriptor: 1 is stdout, 2 is stderr. */
+export type OutputStream = 1 | 2
+
+export type ToKeeper =
+  | { readonly type: 'call'; readonly id: number; readonly call: Call }
+  /** The callback of a run has returned, or thrown `error`. */
+  | { readonly type: 'settled'; readonly run: string; readonly error: ThrownRecord | null }
+  /** Input for a tree's stdin; null ends it. Answered by `stdinTaken`. */
+  | { readonly type: 'stdin'; readonly tree: string; readonly chunk: Uint8Array | null }
+  /** The host has taken this much output and can take as much again. */
+  | { readonly type: 'credit'; readonly tree: string; readonly stream: OutputStream; readonly bytes: number }
+  | { readonly type: 'cancelTree'; readonly tree: string; readonly grace: number | null }
+
+export type ToHost =
+  /** The keeper serves; `supervisor` is its id in the store. */
+  | { readonly type: 'open'; readonly supervisor: string }
+  | { readonly type: 'openFailed'; readonly error: ErrorMessage }
+  | { readonly type: 'answer'; readonly id: number; readonly value: unknown }
+  | { readonly type: 'failure'; readonly id: number; readonly error: ErrorMessage }
+  /** The run begins to end: its signal aborts with this error. */
+  | { readonly type: 'abort'; readonly run: string; readonly error: ErrorMessage }
+  /** The run is terminal and its session free. */
+  | { readonly type: 'ended'; readonly run: string; readonly outcome: Outcome }
+  /** The run is over for the host, but its ending could not be stored so far. */
+  | { readonly type: 'unstored'; readonly run: string; readonly error: ErrorMessage }
+  | {
+      readonly type: 'output'
+      readonly tree: string
+      readonly stream: OutputStream
+      readonly chunk: Uint8Array
+    }
+  | { readonly type: 'stdinTaken'; readonly tree: string }
+  /** Nothing of the tree follows any more. */
+  | { readonly type: 'treeEnded'; readonly tree: string; readonly result: TreeResult }
+
+export type SendToHost = (message: ToHost, transfer?: ArrayBuffer[]) => void

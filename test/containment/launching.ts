@@ -1,0 +1,59 @@
+import { randomUUID } from 'node:crypto'
+import { fileURLToPath } from 'node:url'
+import type { Containment, LaunchRequest, Tree } from '#src/containment/contract.js'
+import { carriers, killIfAlive } from '../support/alive.ts'
+import { eventually } from '../support/eventually.ts'
+import { Lines } from '../support/lines.ts'
+
+export function fixture(name: string): string {
+  return fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url))
+}
+
+export interface Launched {
+  readonly tree: Tree
+  readonly out: Lines
+}
+
+/** The launches of one test, under a run of their own by which what they left can be found. */
+export class Launching {
+  readonly run = `test-${randomUUID()}`
+  readonly containment: Containment
+  readonly #trees: Tree[] = []
+
+  constructor(containment: Containment) {
+    this.containment = containment
+  }
+
+  async launch(command: string, args: readonly string[] = [], more: Partial<LaunchRequest> = {}): Promise<Launched> {
+    const tree = await this.containment.launch({
+      tree: `${this.run}-${this.#trees.length}`,
+      run: this.run,
+      command,
+      args,
+      stdio: ['ignore', 'pipe', 'inherit'],
+      ...more,
+    })
+    this.#trees.push(tree)
+    return { tree, out: new Lines(tree.stdout) }
+  }
+
+  /** Launches a program of test/fixtures. */
+  launchFixture(name: string, args: readonly string[] = [], more: Partial<LaunchRequest> = {}): Promise<Launched> {
+    return this.launch(fixture(name), args, more)
+  }
+
+  /** Fails where something of this test still lives, and ends that. */
+  async assertNothingLives(): Promise<void> {
+    const names = [this.run, ...this.#trees.map(({ id }) => id)]
+    const left = () => names.flatMap(carriers)
+    try {
+      await eventually(() => left().length === 0, { within: 2000 })
+    } catch {
+      const found = left()
+      found.forEach(killIfAlive)
+      throw new Error(`the test left processes alive: ${found.map(({ pid }) => pid)}`)
+    } finally {
+      for (const tree of this.#trees) tree.abandon()
+    }
+  }
+}

@@ -1,0 +1,38 @@
+import { createInterface } from 'node:readline'
+import type { Readable } from 'node:stream'
+
+/** The lines of an output, each awaited by what it begins with, whether it has come already or not. */
+export class Lines {
+  readonly all: string[] = []
+  readonly ended: Promise<void>
+  #isEnded = false
+  #wake = () => {}
+
+  constructor(stream: Readable | null) {
+    if (stream === null) throw new Error('this output is no pipe')
+    const reader = createInterface({ input: stream })
+    reader.on('line', (line) => {
+      this.all.push(line)
+      this.#wake()
+    })
+    this.ended = new Promise((resolve) =>
+      reader.once('close', () => {
+        this.#isEnded = true
+        this.#wake()
+        resolve()
+      }),
+    )
+  }
+
+  /** What follows `start` in the first line that begins with it. */
+  async after(start: string): Promise<string> {
+    for (;;) {
+      const found = this.all.find((line) => line.startsWith(start))
+      if (found !== undefined) return found.slice(start.length).trim()
+      if (this.#isEnded) throw new Error(`no line "${start}", but: ${this.all.join(' | ')}`)
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve
+      })
+    }
+  }
+}
