@@ -55,3 +55,7 @@ function carries(pid: string, value: string): boolean {
 export function killIfAlive({ pid, startTime }: Living): void {
   if (isAlive(pid, startTime)) process.kill(pid, 'SIGKILL')
 }
+
+export function isStopped(pid: number): boolean {
+  return /\) T /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
+}

@@ -199,7 +199,8 @@ function toResult({ report, ...result }: TreeResult, outputs: Record<OutputStrea
     orThrow: () => {
       if (told.ok) return told
       const how = exit.signal === null ? `with code ${exit.code}` : `by ${exit.signal}`
-      throw new Error(`the command ended ${how} (${ended}): ${lastLines(told.stderr)}`)
+      const said = lastLines(told.stderr)
+      throw new Error(`the command ended ${how} (${ended})${said === '' ? '' : `: ${said}`}`)
     },
   }
   // Data of the result, so that it prints and compares as data.

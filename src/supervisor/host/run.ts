@@ -159,7 +159,10 @@ export class HostRun implements BegunRun {
 
   /** Leaving the scope without `end` is no success: something threw, or somebody forgot. */
   async [Symbol.asyncDispose](): Promise<void> {
-    if (!this.signal.aborted) await this.cancel('its scope was left before end()')
+    if (!this.signal.aborted) {
+      void this.cancel('its scope was left before end()').catch(() => {})
+      this.settled()
+    }
     await this.outcome
   }
 

@@ -24,7 +24,7 @@ export async function admit(keeper: Keeper, run: SupervisedRun): Promise<number>
     labels: request.labels,
     at: Date.now(),
   })
-  run.stored.resolve()
+  run.markStored()
   if (first.state === 'running') begin(keeper, run, first.fence)
   else await queue(keeper, run, first.holder)
   return run.admitted.promise

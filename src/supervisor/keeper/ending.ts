@@ -45,8 +45,10 @@ async function end(keeper: Keeper, run: SupervisedRun, asked: Stop): Promise<Out
   for (const tree of trees) tree.stop(treeEndings[stop.cause] ?? 'cancelled', true)
   const terminated = Promise.all(trees.map((tree) => tree.terminate()))
   const emptied = Promise.all(trees.map((tree) => tree.tree.emptied))
+  // A callback that awaits a tree's result cannot settle before it has it.
+  for (const tree of trees) tree.tree.emptied.then(() => tree.conclude(bounds.drainBound))
 
-  // 3. Grace: for the trees and for the callback alike, and no longer than either needs.
+  // 3. Grace: for the trees and for the callback alike, and no longer than they need.
   const quiet = Promise.all([terminated, emptied, run.settled.promise])
   await settlesWithin(bounds.grace, Promise.race([quiet, run.hurried.promise]))
 
@@ -54,8 +56,10 @@ async function end(keeper: Keeper, run: SupervisedRun, asked: Stop): Promise<Out
   for (const tree of trees) tree.kill()
   await settlesWithin(bounds.killBound, emptied)
 
-  // 5. Drain.
-  await Promise.all(trees.map((tree) => tree.conclude(bounds.drainBound)))
+  // 5. Drain. Only now does a callback hear of trees that had to be killed, and may write that down.
+  const concluded = Promise.all(trees.map((tree) => tree.conclude(bounds.drainBound)))
+  const killed = trees.some((tree) => tree.forced)
+  await Promise.all([concluded, killed && settlesWithin(bounds.drainBound, run.settled.promise)])
 
   // 6. End: the run, its lock and its ending in one transaction.
   const { outcome, admitted } = await finish(keeper, run, stop)

@@ -46,13 +46,16 @@ export class SupervisedRun {
   constructor(request: RunRequest) {
     this.request = request
     this.bounds = request.bounds
-    this.stored.promise.then(() => {
-      this.isStored = true
-    })
   }
 
   get id(): string {
     return this.request.run
+  }
+
+  /** The run is in the store: from here on others may change it there. */
+  markStored(): void {
+    this.isStored = true
+    this.stored.resolve()
   }
 
   /** The hold to write with; the run's own error once it is over or not yet begun. */

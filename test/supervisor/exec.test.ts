@@ -1,0 +1,212 @@
+import { type ExecOptions, openSupervisor, type Run, type Supervisor } from 'coppice'
+import { exec } from 'coppice/exec'
+import { describe, expect } from 'vitest'
+import { startTimeOf } from '../support/alive.ts'
+import { eventually } from '../support/eventually.ts'
+import { test } from '../support/scene.ts'
+
+const MB = 1024 * 1024
+
+/** Runs one callback in a supervisor of its own. */
+async function inRun<T>(state: string, fn: (run: Run, supervisor: Supervisor) => Promise<T>): Promise<T> {
+  const supervisor = await openSupervisor({ state })
+  try {
+    return await supervisor.run({}, (run) => fn(run, supervisor))
+  } finally {
+    await supervisor.close()
+  }
+}
+
+function sh(script: string, options: ExecOptions = {}) {
+  return exec('sh', ['-c', script], options)
+}
+
+describe('run.exec', () => {
+  test('resolves for every exit with output, exit and tree, and rejects where nothing was launched', async ({
+    scene,
+  }) => {
+    await inRun(scene.state, async (run, supervisor) => {
+      const failed = await run.exec('sh', ['-c', 'echo out; echo err >&2; exit 3'])
+      expect(failed).toMatchObject({
+        ok: false,
+        exit: { code: 3, signal: null },
+        ended: 'exited',
+        forced: false,
+        stdout: 'out\n',
+        stderr: 'err\n',
+        truncated: 0,
+        tree: { containment: 'group', proof: 'unproven', survivors: [] },
+      })
+      expect(() => failed.orThrow()).toThrowError(/code 3.*err/s)
+      expect((await run.exec('true')).orThrow().ok).toBe(true)
+      await expect(run.exec('no-such-command-here')).rejects.toMatchObject({ code: 'command_not_found' })
+      await expect(run.exec('/etc')).rejects.toMatchObject({ code: 'command_not_executable', path: '/etc' })
+      expect(await supervisor.trees(run.id)).toMatchObject([
+        {
+          command: ['sh', '-c', 'echo out; echo err >&2; exit 3'],
+          end: { ended: 'exited', exit: { code: 3 } },
+        },
+        { command: ['true'] },
+      ])
+    })
+  })
+
+  test('its own timeout ends it and not its run; so does cancel', async ({ scene }) => {
+    await inRun(scene.state, async (run) => {
+      const slow = await run.exec('sleep', ['600'], { timeout: '100ms' })
+      expect(slow).toMatchObject({
+        ok: false,
+        ended: 'timed_out',
+        forced: false,
+        exit: { signal: 'SIGTERM' },
+      })
+      const handle = run.exec('sh', ['-c', 'trap "exit 17" TERM; echo ready; while :; do sleep 0.01; done'])
+      await handle.stdout[Symbol.asyncIterator]().next()
+      expect(await handle.cancel()).toMatchObject({ ended: 'cancelled', exit: { code: 17 }, forced: false })
+      expect(await run.exec('true')).toMatchObject({ ok: true })
+    })
+  })
+
+  test('an ended run rejects its exec with the run’s own error, which holds what became of the command', async ({
+    scene,
+  }) => {
+    const supervisor = await openSupervisor({ state: scene.state })
+    let told: unknown
+    const handle = supervisor.start({ timeout: '300ms' }, async (run) => {
+      await run.exec('sleep', ['600']).catch((error: unknown) => {
+        told = error
+      })
+    })
+    await expect(handle.result).rejects.toMatchObject({ code: 'run_timed_out' })
+    expect(told).toMatchObject({
+      code: 'run_timed_out',
+      name: 'TimeoutError',
+      exec: { ended: 'timed_out', exit: { signal: 'SIGTERM' } },
+    })
+    expect(await handle.outcome).toMatchObject({ state: 'timed_out', callback: 'settled', forced: false })
+    await supervisor.close()
+  })
+
+  test('a handle that nobody awaits is no unhandled rejection', async ({ scene }) => {
+    await inRun(scene.state, async (run) => {
+      run.exec('no-such-command-here')
+      await run.exec('true')
+    })
+  })
+})
+
+describe('coppice/exec: a tree without run or store', () => {
+  test('case 10: a grandchild that holds stdout does not delay the result, and what it wrote is there', async ({
+    scene,
+  }) => {
+    expect(scene.living()).toEqual([])
+    const begun = performance.now()
+    const result = await sh('echo before; sleep 600 & echo after')
+    expect(result.stdout).toBe('before\nafter\n')
+    expect(result.tree.lingered).toBe(1)
+    expect(performance.now() - begun).toBeLessThan(5000)
+  })
+
+  test('case 16: 100 MB through a pipe keep head and tail and count the rest; nothing comes after the result', async ({
+    scene,
+  }) => {
+    expect(scene.living()).toEqual([])
+    const handle = sh('echo first; head -c 104857600 /dev/zero; echo last', { output: { limit: MB } })
+    let streamed = 0
+    let settled = false
+    handle.stdout.on('data', (chunk: Buffer) => {
+      expect(settled).toBe(false)
+      streamed += chunk.length
+    })
+    const result = await handle
+    settled = true
+    expect(result.stdout.startsWith('first\n')).toBe(true)
+    expect(result.stdout.endsWith('last\n')).toBe(true)
+    expect(result.truncated).toBe(100 * MB + 'first\nlast\n'.length - MB)
+    await eventually(() => streamed === 100 * MB + 'first\nlast\n'.length)
+  })
+
+  test('case 16: bytes that are no UTF-8, a line of 10 MB, and lines as they come', async ({ scene }) => {
+    expect(scene.living()).toEqual([])
+    expect((await sh(String.raw`printf 'a\377b'`)).stdout).toBe('a\uFFFDb')
+    const lines: string[] = []
+    for await (const line of sh(
+      String.raw`printf 'é\n'; head -c 10485760 /dev/zero | tr '\0' x; printf '\nlast'`,
+    ))
+      lines.push(line)
+    expect(lines.map((line) => line.length)).toEqual([1, 10 * MB, 4])
+  })
+
+  test('a reader that stops makes the tool wait, and gets everything when it goes on', async ({ scene }) => {
+    expect(scene.living()).toEqual([])
+    const handle = sh('head -c 20971520 /dev/zero; echo done >&2')
+    const stdout = handle.stdout
+    let done = false
+    handle.stderr.on('data', () => (done = true))
+    await eventually(() => stdout.readableLength > 0)
+    stdout.pause()
+    expect(done).toBe(false)
+    let read = 0
+    for await (const chunk of stdout) read += (chunk as Buffer).length
+    expect(read).toBe(20 * MB)
+    expect(await handle).toMatchObject({ ok: true })
+  })
+
+  test('case 17: stdin is empty by default, an input of 10 MB arrives, and EPIPE is no crash', async ({
+    scene,
+  }) => {
+    expect(scene.living()).toEqual([])
+    expect(await sh('cat')).toMatchObject({ ok: true, stdout: '' })
+    expect((await sh('wc -c', { input: 'x'.repeat(10 * MB) })).stdout.trim()).toBe(String(10 * MB))
+    expect(await sh('exit 0', { input: 'x'.repeat(10 * MB) })).toMatchObject({ ok: true })
+    const chat = sh('read a; echo "got $a"; read b; echo "then $b"', { stdio: 'pipe' })
+    chat.stdin?.write('one\n')
+    const answers = chat[Symbol.asyncIterator]()
+    expect(await answers.next()).toMatchObject({ value: 'got one' })
+    chat.stdin?.end('two\n')
+    expect(await answers.next()).toMatchObject({ value: 'then two' })
+    expect(await chat).toMatchObject({ ok: true })
+  })
+
+  test('environment, folder and arguments are as asked', async ({ scene }) => {
+    process.env.COPPICE_GIVEN = 'kept'
+    process.env.COPPICE_TAKEN = 'gone'
+    const result = await sh('pwd; echo "$COPPICE_GIVEN/$COPPICE_TAKEN/$COPPICE_ADDED"', {
+      cwd: scene.folder,
+      env: { COPPICE_TAKEN: undefined, COPPICE_ADDED: 'ä b"' },
+    })
+    expect(result.stdout).toBe(`${scene.folder}\nkept//ä b"\n`)
+    expect((await exec('printf', ['%s|', '', 'a b', '$x', "'", '\n'])).stdout).toBe("|a b|$x|'|\n|")
+  })
+
+  test('case 2: a wrong folder, a missing command and bad options each name what is wrong', async ({
+    scene,
+  }) => {
+    expect(scene.living()).toEqual([])
+    await expect(exec('true', [], { cwd: '/no/such/folder' })).rejects.toMatchObject({
+      code: 'launch_failed',
+      message: expect.stringContaining('/no/such/folder'),
+    })
+    await expect(exec('./no-such-file')).rejects.toMatchObject({ code: 'command_not_found' })
+    const invalid = (run: () => unknown, message: RegExp) =>
+      expect(run).toThrowError(
+        expect.objectContaining({ code: 'invalid_option', message: expect.stringMatching(message) }),
+      )
+    invalid(
+      () => exec('true', [], { timeout: 'soon' as '1s' }),
+      /^timeout: "soon" is no duration \(write 500ms/,
+    )
+    invalid(() => exec('true', [], { tiemout: 1 } as ExecOptions), /no option tiemout/)
+    invalid(() => exec('tr\0ue'), /NUL/)
+    invalid(() => exec(''), /empty/)
+    invalid(() => exec('true', 'x' as unknown as string[]), /args/)
+  })
+
+  test('cancelled while it is being launched, it ends all the same', async ({ scene }) => {
+    expect(scene.living()).toEqual([])
+    const handle = exec('sleep', ['600'])
+    const result = await handle.cancel({ grace: 0 })
+    expect(result.ended).toBe('cancelled')
+    expect(startTimeOf(await handle.pid)).toBeNull()
+  })
+})

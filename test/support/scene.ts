@@ -1,0 +1,119 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { expect, test as plain } from 'vitest'
+import { startTimeOf } from './alive.ts'
+import { eventually } from './eventually.ts'
+import { Lines } from './lines.ts'
+
+export const command = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
+
+export function fixture(name: string): string {
+  return fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url))
+}
+
+/** A stage of its own for each test: a folder, a state file, and a mark on every process that it starts. */
+export interface Scene {
+  readonly folder: string
+  readonly state: string
+  readonly env: NodeJS.ProcessEnv
+  /** Starts the command. */
+  coppice(args: readonly string[], options?: StartOptions): Started
+  /** Starts a fixture in a Node process of its own. */
+  host(name: string, args?: readonly string[], options?: StartOptions): Started
+  /** Living processes that carry the mark, without those that the test holds itself. */
+  living(): number[]
+}
+
+export interface StartOptions {
+  readonly env?: NodeJS.ProcessEnv
+  readonly cwd?: string
+}
+
+export interface Started {
+  readonly child: ChildProcess
+  readonly lines: Lines
+  readonly pid: number
+  /** Resolves when it has exited and its output has ended. */
+  readonly exited: Promise<{ code: number | null; signal: string | null; stdout: string; stderr: string }>
+}
+
+/** After each test nothing of it lives: looked for by the mark in the environment, and a zombie counts as dead. */
+export const test = plain.extend<{ scene: Scene }>({
+  // biome-ignore lint/correctness/noEmptyPattern: vitest reads the fixtures that a fixture needs from this pattern
+  scene: async ({}, use) => {
+    const mark = randomUUID()
+    const folder = mkdtempSync(join(tmpdir(), 'coppice-'))
+    const state = join(folder, 'state.db')
+    const env = {
+      ...process.env,
+      COPPICE_TEST: mark,
+      COPPICE_STATE: state,
+      XDG_RUNTIME_DIR: folder,
+      XDG_STATE_HOME: folder,
+    }
+    const started: Started[] = []
+    const begin = (args: readonly string[], options: StartOptions = {}) => {
+      const begun = start(args, { ...options, env: { ...env, ...options.env } })
+      started.push(begun)
+      return begun
+    }
+    // What the test launches in this process itself carries the mark as well.
+    process.env.COPPICE_TEST = mark
+    process.env.XDG_RUNTIME_DIR = folder
+    await use({
+      folder,
+      state,
+      env,
+      coppice: (args, options) => begin([command, ...args], options),
+      host: (name, args = [], options) => begin([fixture(name), ...args], options),
+      living: () => marked(mark).filter((pid) => !started.some((one) => one.pid === pid)),
+    })
+    for (const { child } of started) child.kill('SIGKILL')
+    const left = () => marked(mark)
+    await eventually(() => left().length === 0, { within: 3000 }).catch(() => {})
+    const late = left().map((pid) => `${pid}: ${commandLine(pid)}`)
+    rmSync(folder, { recursive: true, force: true })
+    expect(late, 'processes that the test left alive').toEqual([])
+  },
+})
+
+function start(args: readonly string[], { env, cwd }: StartOptions): Started {
+  const child = spawn(process.execPath, args, { env, cwd, stdio: ['ignore', 'pipe', 'pipe'] })
+  const { pid } = child
+  if (pid === undefined) throw new Error(`could not start ${args.join(' ')}`)
+  let stdout = ''
+  let stderr = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text))
+  const exited = new Promise<Awaited<Started['exited']>>((resolve) => {
+    child.on('close', (code, signal) => resolve({ code, signal, stdout, stderr }))
+  })
+  return { child, pid, lines: new Lines(child.stdout), exited }
+}
+
+function marked(mark: string): number[] {
+  return readdirSync('/proc').flatMap((name) => {
+    const pid = Number(name)
+    return Number.isInteger(pid) && startTimeOf(pid) !== null && carriesMark(pid, mark) ? [pid] : []
+  })
+}
+
+function carriesMark(pid: number, mark: string): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/environ`, 'utf8').includes(`COPPICE_TEST=${mark}\0`)
+  } catch {
+    return false
+  }
+}
+
+function commandLine(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')
+  } catch {
+    return '(gone)'
+  }
+}
