@@ -25,9 +25,16 @@ export async function cancel(run: string | undefined, options: CancelCommandOpti
     )
   }
   const state = stateOption(options)
-  if (!(await stateExists(state))) return noRun('there is no state, so there is no run')
+  if (!(await stateExists(state))) {
+    noRun('there is no state, so there is no run')
+    return
+  }
   const supervisor = await openSupervisor(state)
   try {
+    if (run !== undefined && (await supervisor.show(run)) === null) {
+      noRun(`there is no run ${run}: coppice ps lists them`)
+      return
+    }
     tell(await cancelIn(supervisor, run ?? { session: options.session ?? '' }, options), options)
   } catch (error) {
     if (!isCoppiceError(error, 'run_ended')) throw error

@@ -1,4 +1,3 @@
-import { CoppiceError } from '../errors.js'
 import { type Observer, openObserver } from '../supervisor/host/observer.js'
 import type { RunView, TreeView } from '../supervisor/host/views.js'
 import { age, duration, printJson, printTable } from './printing.js'
@@ -48,8 +47,11 @@ export async function show(run: string, options: LookOptions): Promise<void> {
     const view = await observer.show(run)
     return view && { ...view, trees: await observer.trees(run) }
   })
-  if (found === null)
-    throw new CoppiceError('run_ended', `there is no run ${run}: coppice ps --all lists them`)
+  if (found === null) {
+    process.stderr.write(`coppice: there is no run ${run}: coppice ps --all lists them\n`)
+    process.exitCode = 1
+    return
+  }
   if (options.json === true) return printJson(found)
   printTable(null, describe(found))
 }

@@ -37,6 +37,8 @@ export interface Started {
   readonly child: ChildProcess
   readonly lines: Lines
   readonly pid: number
+  /** Resolves when it has exited; tools that have its output may live on. */
+  readonly died: Promise<void>
   /** Resolves when it has exited and its output has ended. */
   readonly exited: Promise<{ code: number | null; signal: string | null; stdout: string; stderr: string }>
 }
@@ -92,7 +94,8 @@ function start(args: readonly string[], { env, cwd }: StartOptions): Started {
   const exited = new Promise<Awaited<Started['exited']>>((resolve) => {
     child.on('close', (code, signal) => resolve({ code, signal, stdout, stderr }))
   })
-  return { child, pid, lines: new Lines(child.stdout), exited }
+  const died = new Promise<void>((resolve) => child.on('exit', () => resolve()))
+  return { child, pid, died, lines: new Lines(child.stdout), exited }
 }
 
 function marked(mark: string): number[] {

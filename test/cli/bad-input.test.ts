@@ -1,0 +1,114 @@
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { describe, expect } from 'vitest'
+import { command, type Scene, test } from '../support/scene.ts'
+
+/** One line on stderr, nothing on stdout, and this exit code. */
+async function refused(scene: Scene, args: readonly string[], code: number, line: RegExp): Promise<void> {
+  const exited = await scene.coppice(args).exited
+  expect(exited, args.join(' ')).toMatchObject({ code, stdout: '' })
+  expect(exited.stderr, args.join(' ')).toMatch(/^coppice: [^\n]+\n$/)
+  expect(exited.stderr, args.join(' ')).toMatch(line)
+}
+
+describe('bad input gets one line that names it, and changes nothing', () => {
+  test('options and arguments: exit 2', async ({ scene }) => {
+    const run = (...args: string[]) => ['run', ...args, '--', 'true']
+    await refused(scene, ['no-such-command'], 2, /no-such-command/)
+    await refused(scene, run('--tiemout', '5s'), 2, /--tiemout/)
+    await refused(scene, run('--timeout', 'soon'), 2, /--timeout .*'soon'.*500ms, 5s, 2m or 1h/)
+    await refused(scene, run('--timeout', '5'), 2, /--timeout .*'5'.*unit/)
+    await refused(scene, run('--grace', '-1s'), 2, /--grace/)
+    await refused(scene, run('--session', ''), 2, /--session/)
+    await refused(scene, run('--containment', 'bubblewrap'), 2, /--containment .*cgroup, guard, job, group/)
+    await refused(scene, run('--log-level', 'loud'), 2, /--log-level/)
+    await refused(scene, ['run'], 2, /command/)
+    await refused(scene, ['show'], 2, /run/)
+    await refused(scene, ['cancel'], 2, /--session/)
+    await refused(scene, ['cancel', 'r1', '--session', 'a'], 2, /not both/)
+    await refused(scene, ['cancel', '--session', 'a', '--force'], 2, /--force/)
+    await refused(scene, ['transcript', 'a', '--limit', '0'], 2, /--limit/)
+    for (const limit of ['--memory', '--pids', '--cpus', '--stall-timeout']) {
+      await refused(scene, run(limit, '1'), 2, new RegExp(limit))
+    }
+    expect(existsSync(scene.state), 'no state was created').toBe(false)
+  })
+
+  test('commands: 127 for a missing one, 126 for a directory or a file without the x bit', async ({
+    scene,
+  }) => {
+    writeFileSync(join(scene.folder, 'plain'), 'echo')
+    await refused(scene, ['run', '--', 'no-such-command-here'], 127, /no-such-command-here/)
+    await refused(scene, ['run', '--', '/no/such/file'], 127, /\/no\/such\/file/)
+    await refused(scene, ['run', '--', scene.folder], 126, new RegExp(scene.folder))
+    await refused(scene, ['run', '--', join(scene.folder, 'plain')], 126, /plain/)
+    await refused(scene, ['run', '--containment', 'guard', '--', 'true'], 125, /guard/)
+  })
+
+  test('states: 125 for one that cannot be had, and the file is left as it was', async ({ scene }) => {
+    const inFolder = (name: string) => join(scene.folder, name)
+    const run = (state: string) => ['run', '--state', state, '--', 'true']
+    writeFileSync(inFolder('text.db'), 'this is no database, but somebody’s notes\n'.repeat(100))
+    const newer = new DatabaseSync(inFolder('newer.db'))
+    await scene.coppice(run(inFolder('ours.db'))).exited
+    const id = new DatabaseSync(inFolder('ours.db')).prepare('PRAGMA application_id').get()?.application_id
+    newer.exec(`CREATE TABLE t(a); PRAGMA application_id = ${id}; PRAGMA user_version = 9999`)
+    newer.close()
+    new DatabaseSync(inFolder('other.db')).exec('CREATE TABLE somebody_elses(a); PRAGMA application_id = 7')
+    mkdirSync(inFolder('folder.db'))
+    writeFileSync(inFolder('file'), '')
+
+    for (const [name, line] of [
+      ['text.db', /text\.db/],
+      ['newer.db', /newer\.db.*(later|newer)/],
+      ['other.db', /other\.db/],
+    ] as const) {
+      const before = readFileSync(inFolder(name))
+      const modified = statSync(inFolder(name)).mtimeMs
+      await refused(scene, run(inFolder(name)), 125, line)
+      expect(readFileSync(inFolder(name)).equals(before), name).toBe(true)
+      expect(statSync(inFolder(name)).mtimeMs, name).toBe(modified)
+    }
+    await refused(scene, run(inFolder('folder.db')), 125, /folder\.db/)
+    await refused(scene, run('/proc/no/state.db'), 125, /\/proc\/no/)
+    await refused(scene, run(inFolder('file/state.db')), 125, /file/)
+    await refused(scene, run('postgres://u:secret@localhost/x'), 2, /postgres/)
+    expect((await scene.coppice(run('postgres://u:secret@localhost/x')).exited).stderr).not.toContain(
+      'secret',
+    )
+  })
+
+  test.skipIf(process.getuid?.() === 0)('a state that may not be written: 125', async ({ scene }) => {
+    const folder = join(scene.folder, 'closed')
+    mkdirSync(folder)
+    chmodSync(folder, 0o500)
+    await refused(scene, ['run', '--state', join(folder, 's.db'), '--', 'true'], 125, /closed/)
+  })
+
+  test('to look where there is no state answers with nothing, and creates none', async ({ scene }) => {
+    for (const args of [['ps'], ['sessions'], ['transcript', 'a']]) {
+      expect(await scene.coppice([...args, '--json']).exited).toMatchObject({
+        code: 0,
+        stdout: '[]\n',
+        stderr: '',
+      })
+    }
+    await refused(scene, ['show', 'r1'], 1, /r1/)
+    await refused(scene, ['cancel', '--session', 'a'], 1, /no state/)
+    expect(readdirSync(scene.folder)).toEqual([])
+  })
+
+  test('a Node that is too old is told so in one line with the version it needs', async ({ scene }) => {
+    const old = `data:text/javascript,${encodeURIComponent("Object.defineProperty(process.versions, 'node', { value: '20.20.2' })")}`
+    const { code, stdout, stderr } = await scene.coppice(['--version'], {
+      env: { NODE_OPTIONS: `--import=${old}` },
+    }).exited
+    expect({ code, stdout, stderr }).toEqual({
+      code: 125,
+      stdout: '',
+      stderr: 'coppice: needs Node 22.13 or later, and this is 20.20.2\n',
+    })
+    expect(readFileSync(command, 'utf8')).not.toMatch(/^import /m)
+  })
+})
