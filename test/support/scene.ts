@@ -22,6 +22,8 @@ export interface Scene {
   readonly env: NodeJS.ProcessEnv
   /** Starts the command. */
   coppice(args: readonly string[], options?: StartOptions): Started
+  /** Starts Node. */
+  node(args: readonly string[], options?: StartOptions): Started
   /** Starts a fixture in a Node process of its own. */
   host(name: string, args?: readonly string[], options?: StartOptions): Started
   /** Living processes that carry the mark, without those that the test holds itself. */
@@ -71,6 +73,7 @@ export const test = plain.extend<{ scene: Scene }>({
       state,
       env,
       coppice: (args, options) => begin([command, ...args], options),
+      node: begin,
       host: (name, args = [], options) => begin([fixture(name), ...args], options),
       living: () => marked(mark).filter((pid) => !started.some((one) => one.pid === pid)),
     })
