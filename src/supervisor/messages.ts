@@ -114,6 +114,8 @@ export type ToKeeper =
   | { readonly type: 'stdin'; readonly tree: string; readonly chunk: Uint8Array | null }
   /** The host has taken this much output and can take as much again. */
   | { readonly type: 'credit'; readonly tree: string; readonly stream: OutputStream; readonly bytes: number }
+  /** A close that is under way is to leave no more grace. */
+  | { readonly type: 'hurry' }
   | { readonly type: 'cancelTree'; readonly tree: string; readonly grace: number | null }
 
 export type ToHost =

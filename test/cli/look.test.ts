@@ -26,10 +26,10 @@ describe('ps, sessions, show, transcript', () => {
       new RegExp(`^RUN +SESSION +STATE.*\n${waiting.id} +held +waiting.*\n${holder.id} +held +running`),
     )
     expect(JSON.parse(await ask('sessions', '--json'))).toMatchObject([
-      { session: 'done', state: 'free', holder: null, waiting: 0, fence: 1 },
       { session: 'held', state: 'held', holder: { run: holder.id, state: 'running' }, waiting: 1, fence: 1 },
+      { session: 'done', state: 'free', holder: null, waiting: 0, fence: 1 },
     ])
-    expect(await ask('sessions')).toMatch(/done +free +- +- +0\nheld +held/)
+    expect(await ask('sessions')).toMatch(/held +held.*\ndone +free +- +- +0\n/)
 
     const transcript = JSON.parse(await ask('transcript', 'done', '--json'))
     expect(transcript).toMatchObject([

@@ -19,14 +19,19 @@ export class Launching {
   readonly run = `test-${randomUUID()}`
   readonly containment: Containment
   readonly #trees: Tree[] = []
+  #launches = 0
 
   constructor(containment: Containment) {
     this.containment = containment
   }
 
-  async launch(command: string, args: readonly string[] = [], more: Partial<LaunchRequest> = {}): Promise<Launched> {
+  async launch(
+    command: string,
+    args: readonly string[] = [],
+    more: Partial<LaunchRequest> = {},
+  ): Promise<Launched> {
     const tree = await this.containment.launch({
-      tree: `${this.run}-${this.#trees.length}`,
+      tree: `${this.run}-${this.#launches++}`,
       run: this.run,
       command,
       args,
@@ -38,7 +43,11 @@ export class Launching {
   }
 
   /** Launches a program of test/fixtures. */
-  launchFixture(name: string, args: readonly string[] = [], more: Partial<LaunchRequest> = {}): Promise<Launched> {
+  launchFixture(
+    name: string,
+    args: readonly string[] = [],
+    more: Partial<LaunchRequest> = {},
+  ): Promise<Launched> {
     return this.launch(fixture(name), args, more)
   }
 

@@ -33,7 +33,8 @@ export async function openLinuxTable(): Promise<ProcessTable> {
     },
     cookiesOf: readCookies,
     async cookieOf(pid) {
-      return (await readCookies([pid])).get(pid) ?? 'unknown'
+      const reading = (await readCookies([pid])).get(pid)
+      return reading === undefined ? 'unknown' : reading
     },
     async identify(pid) {
       const found = readStat(pid)

@@ -26,7 +26,8 @@ export async function openPosixTable(): Promise<ProcessTable> {
     list,
     cookiesOf,
     async cookieOf(pid) {
-      return (await cookiesOf([pid])).get(pid) ?? 'unknown'
+      const reading = (await cookiesOf([pid])).get(pid)
+      return reading === undefined ? 'unknown' : reading
     },
     async identify(pid) {
       const found = await find(pid)

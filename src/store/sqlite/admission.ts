@@ -1,80 +1,100 @@
 /** How a run gets its session: at once, or as the next in the queue. */
 import type { DatabaseSync } from 'node:sqlite'
 import { CoppiceError } from '../../errors.js'
-import type { State } from '../../runs/states.js'
+import { isTerminal, type State } from '../../runs/states.js'
 import type { Admission, Admitted, Finished, Priority, Queued } from '../contract.js'
-import { as, type RunRow, selectRun, storedRun } from './rows.js'
+import { as, type RunRow, selectRun, storedRun, valuesReader } from './rows.js'
 import { isLive } from './schema.js'
 import { closed, isFresh } from './supervisors.js'
 
 export function admissionVerbs(database: DatabaseSync) {
-  const { tryToAdmit, enqueue, storePayload } = insertions(database)
+  const refuseLateSubagent = parentCheck(database)
+  const admitAgain = repeatedAdmission(database)
+  const queueOf = queueReader(database)
+  const { findSeat, makeSession, insert } = insertion(database)
+
+  return {
+    admit(admission: Admission): Admitted | Queued {
+      const { supervisor, session, at } = admission
+      if (admission.parent !== null) refuseLateSubagent(admission, admission.parent)
+      const seat = findSeat(admission)
+      if (seat === undefined) throw closed(supervisor)
+      if (seat.free && (session === null || seat.session !== null)) {
+        const fence = (seat.fence ?? 0) + 1
+        if (insert(admission, seat, fence)) return { state: 'running', fence, at }
+      }
+      const before = admitAgain(admission)
+      if (before !== undefined) return before
+      if (seat.session === null) return admitFirst(admission)
+      insert(admission, seat, null)
+      return queueOf(session)
+    },
+  }
+
+  /** The first run of a session. */
+  function admitFirst(admission: Admission): Admitted {
+    makeSession(admission.session)
+    const seat = findSeat(admission)
+    if (seat === undefined || !insert(admission, seat, 1)) throw new TypeError('a new session is taken')
+    return { state: 'running', fence: 1, at: admission.at }
+  }
+}
+
+/** Answers for a run that is there already: as it is stored, or admitted now where its time has come. */
+function repeatedAdmission(database: DatabaseSync) {
+  const queueOf = queueReader(database)
   const stored = database.prepare(`
     SELECT r.state, r.fence, r.started_at, v.id AS owner FROM runs r JOIN supervisors v ON v.seq = r.supervisor
     WHERE r.id = ?`)
-  const isOpen = database.prepare('SELECT 1 FROM supervisors WHERE id = ? AND closed_at IS NULL')
-  const makeSession = database.prepare('INSERT INTO sessions (key) VALUES (?) ON CONFLICT (key) DO NOTHING')
-  const holder = database.prepare(`${selectRun} WHERE s.key = ? AND r.${isLive}`)
-  const waiting = database.prepare(`
-    SELECT count(*) AS length FROM runs w
-    WHERE w.session = (SELECT id FROM sessions WHERE key = ?) AND w.state = 'waiting'`)
   // A waiter that asks again is alive, whatever its lease says: it takes a session that is free and due to it.
   const admitWaiter = database.prepare(`
     UPDATE runs SET ${acquire}
     WHERE id = ? AND state = 'waiting'
       AND NOT EXISTS (SELECT 1 FROM runs h WHERE h.session = runs.session AND h.${isLive})
       AND NOT EXISTS (${freshWaiters('runs.session')} AND (w.priority, w.seq) < (runs.priority, runs.seq))
-    RETURNING fence, started_at`)
+    RETURNING state, fence, started_at`)
 
-  return {
-    admit(admission: Admission): Admitted | Queued {
-      if (admission.parent !== null) refuseLateSubagent(admission, admission.parent)
-      const now = tryToAdmit(admission)
-      if (now !== undefined) return now
-      const before = as<StoredAdmission>(stored.get(admission.run))
-      if (before !== undefined) return admitAgain(admission, before)
-      if (isOpen.get(admission.supervisor) === undefined) throw closed(admission.supervisor)
-      makeSession.run(admission.session)
-      const inNewSession = tryToAdmit(admission)
-      if (inNewSession !== undefined) return inNewSession
-      enqueue(admission)
-      storePayload(admission)
-      return queued(admission.session)
-    },
-  }
-
-  function admitAgain(
-    { run, supervisor, session, at }: Admission,
-    before: StoredAdmission,
-  ): Admitted | Queued {
+  return ({ run, supervisor, session, at }: Admission): Admitted | Queued | undefined => {
+    const before = as<Progress>(stored.get(run))
+    if (before === undefined) return undefined
     if (before.owner !== supervisor) {
       throw new CoppiceError('run_lost', `run ${run} belongs to supervisor ${before.owner} by now`, {
         run,
         session,
       })
     }
-    const admitted =
-      before.state === 'waiting' ? as<Acquired>(admitWaiter.get(at, run, at)) : acquiredBefore(before)
-    if (admitted !== undefined) return { state: 'running', fence: admitted.fence, at: admitted.started_at }
-    if (before.state === 'waiting') return queued(session)
-    throw new CoppiceError('run_ended', `run ${run} has ended as ${before.state}`, { run, session })
+    const now = before.state === 'waiting' ? (as<Progress>(admitWaiter.get(at, run, at)) ?? before) : before
+    if (now.state === 'waiting') return queueOf(session)
+    if (!isTerminal(now.state) && now.fence !== null && now.started_at !== null) {
+      return { state: 'running', fence: now.fence, at: now.started_at }
+    }
+    throw new CoppiceError('run_ended', `run ${run} has ended as ${now.state}`, { run, session })
   }
+}
 
-  function queued(session: string | null): Queued {
+/** What a run starts after its stop would outlive it. */
+function parentCheck(database: DatabaseSync) {
+  const stateOf = database.prepare('SELECT state FROM runs WHERE id = ?')
+
+  return ({ run, session }: Admission, parent: string): void => {
+    const state = as<{ state: State }>(stateOf.get(parent))?.state
+    if (state === 'running' || stateOf.get(run) !== undefined) return
+    const what = state === undefined ? 'is not in the store' : `is ${state}`
+    const message = `parent run ${parent} ${what}: it starts no subagent`
+    throw new CoppiceError('run_ended', message, { run: parent, session })
+  }
+}
+
+function queueReader(database: DatabaseSync) {
+  const holder = database.prepare(`${selectRun} WHERE s.key = ? AND r.${isLive}`)
+  const waiting = database.prepare(`
+    SELECT count(*) AS length FROM runs w
+    WHERE w.session = (SELECT id FROM sessions WHERE key = ?) AND w.state = 'waiting'`)
+
+  return (session: string | null): Queued => {
     const row = as<RunRow>(holder.get(session))
     const { length = 0 } = as<{ length: number }>(waiting.get(session)) ?? {}
     return { state: 'waiting', holder: row === undefined ? null : storedRun(row), queueLength: length }
-  }
-
-  /** What a run starts after its stop would outlive it. */
-  function refuseLateSubagent({ run, session }: Admission, parent: string): void {
-    const state = as<StoredAdmission>(stored.get(parent))?.state
-    if (state === 'running' || stored.get(run) !== undefined) return
-    const what = state === undefined ? 'is not in the store' : `is ${state}`
-    throw new CoppiceError('run_ended', `parent run ${parent} ${what}: it starts no subagent`, {
-      run: parent,
-      session,
-    })
   }
 }
 
@@ -95,74 +115,75 @@ export function nextAdmission(database: DatabaseSync) {
   }
 }
 
-/** The two ways in, each one statement: it admits under its conditions, or writes nothing. */
-function insertions(database: DatabaseSync) {
-  const columns =
-    'id, session, supervisor, priority, state, fence, turn, previous, created_at, started_at, parent, request, labels'
-  const withLock = database.prepare(`
-    INSERT INTO runs (${columns})
-    SELECT ?, s.id, v.seq, ?, 'running', s.fence + 1, s.fence + 1, s.last, ?, ?, ?, ?, ?
-    FROM supervisors v, sessions s
-    WHERE v.id = ? AND v.closed_at IS NULL AND s.key = ?
-      AND NOT EXISTS (SELECT 1 FROM runs h WHERE h.session = s.id AND h.${isLive})
-      AND NOT EXISTS (${freshWaiters('s.id')} AND w.priority <= ?)
-    ON CONFLICT (id) DO NOTHING
-    RETURNING fence, started_at`)
-  const withoutLock = database.prepare(`
-    INSERT INTO runs (${columns})
-    SELECT ?, NULL, v.seq, ?, 'running', 1, 1, NULL, ?, ?, ?, ?, ? FROM supervisors v
-    WHERE v.id = ? AND v.closed_at IS NULL
-    ON CONFLICT (id) DO NOTHING
-    RETURNING fence, started_at`)
-  const asWaiter = database.prepare(`
-    INSERT INTO runs (${columns})
-    SELECT ?, s.id, v.seq, ?, 'waiting', NULL, NULL, NULL, ?, NULL, ?, ?, ? FROM supervisors v, sessions s
-    WHERE v.id = ? AND s.key = ?`)
-  const payload = database.prepare('INSERT INTO requests SELECT seq, ? FROM runs WHERE id = ?')
+/**
+ * A look and an insert, in the one transaction. In a single `INSERT … SELECT … RETURNING` they take half as long
+ * again, because SQLite fills two temporary tables for it.
+ */
+function insertion(database: DatabaseSync) {
+  const seat = valuesReader<readonly [number, number | null, number | null, number | null, 0 | 1]>(
+    database.prepare(`
+    SELECT v.seq, s.id, s.fence, s.last, NOT (
+        EXISTS (SELECT 1 FROM runs h WHERE h.session = s.id AND h.${isLive})
+        OR EXISTS (${freshWaiters('s.id')} AND w.priority <= ?)
+      )
+    FROM supervisors v LEFT JOIN sessions s ON s.key = ?
+    WHERE v.id = ? AND v.closed_at IS NULL`),
+  )
+  const newSession = database.prepare('INSERT INTO sessions (key) VALUES (?)')
+  const newRun = database.prepare(`
+    INSERT INTO runs (id, session, supervisor, priority, state, fence, turn, previous, created_at, started_at,
+      parent, request, labels)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (id) DO NOTHING`)
+  const payload = database.prepare('INSERT INTO requests (run, payload) VALUES (?, ?)')
 
   return {
-    tryToAdmit(admission: Admission): Admitted | undefined {
-      const { run, supervisor, session, parent, request, priority, labels, at } = admission
-      const rank = ranks[priority]
-      const requestId = request?.id ?? null
-      const row = as<Acquired>(
-        session === null
-          ? withoutLock.get(run, rank, at, at, parent, requestId, labels, supervisor)
-          : withLock.get(run, rank, at, at, parent, requestId, labels, supervisor, session, at, rank),
-      )
-      if (row === undefined) return undefined
-      storePayload(admission)
-      return { state: 'running', fence: row.fence, at: row.started_at }
+    findSeat({ supervisor, session, priority, at }: Admission): Seat | undefined {
+      const found = seat(at, ranks[priority], session, supervisor)
+      if (found === undefined) return undefined
+      const [owner, number, fence, last, free] = found
+      return { supervisor: owner, session: number, fence, last, free: free === 1 }
     },
-    enqueue({ run, supervisor, session, parent, request, priority, labels, at }: Admission): void {
-      asWaiter.run(run, ranks[priority], at, parent, request?.id ?? null, labels, supervisor, session)
+    makeSession(session: string | null): void {
+      newSession.run(session)
     },
-    storePayload,
+    /** As running with this fence, or as waiting without one. False where the run is stored already. */
+    insert(
+      { run, parent, request, priority, labels, at }: Admission,
+      seat: Seat,
+      fence: number | null,
+    ): boolean {
+      const { supervisor, session, last } = seat
+      const before = [run, session, supervisor, ranks[priority]] as const
+      const after = [parent, request?.id ?? null, labels] as const
+      const { changes, lastInsertRowid } =
+        fence === null
+          ? newRun.run(...before, 'waiting', null, null, null, at, null, ...after)
+          : newRun.run(...before, 'running', fence, fence, last, at, at, ...after)
+      if (changes === 0) return false
+      if (request !== null) payload.run(lastInsertRowid, request.payload)
+      return true
+    },
   }
+}
 
-  function storePayload({ run, request }: Admission): void {
-    if (request !== null) payload.run(request.payload, run)
-  }
+interface Seat {
+  readonly supervisor: number
+  /** Null for a session that is new, and for a run that locks none. */
+  readonly session: number | null
+  readonly fence: number | null
+  readonly last: number | null
+  readonly free: boolean
 }
 
 /** In the order in which they are admitted. */
 const ranks: Record<Priority, number> = { interactive: 0, background: 1 }
 
-interface Acquired {
-  readonly fence: number
-  readonly started_at: number
-}
-
-interface StoredAdmission {
+interface Progress {
   readonly state: State
   readonly fence: number | null
   readonly started_at: number | null
   readonly owner: string
-}
-
-function acquiredBefore({ state, fence, started_at }: StoredAdmission): Acquired | undefined {
-  const isStillLive = state === 'running' || state === 'stopping'
-  return isStillLive && fence !== null && started_at !== null ? { fence, started_at } : undefined
 }
 
 /** Of a waiter; its one parameter is the time. */

@@ -1,17 +1,16 @@
 /**
- * How a run stops and ends. Whatever stands stored as its cause decides (P5): the update that ends a run takes the
- * stored cause where there is one, and the ending's where there is none.
+ * How a run stops and ends. The cause that stands stored decides (P5); the ending's own counts where there is none.
  */
 import type { DatabaseSync } from 'node:sqlite'
 import { CoppiceError } from '../../errors.js'
-import { type Cause, causes, endings } from '../../runs/causes.js'
+import { type Cause, endings } from '../../runs/causes.js'
 import { transitions } from '../../runs/transitions.js'
 import type { EndingRecord, Finished, Hold, Stop, StoredRun } from '../contract.js'
 import { nextAdmission } from './admission.js'
 import { finder } from './finding.js'
 import { holdCheck, holding, isHeld } from './holds.js'
-import { as, endingText, outcomeOf, type RunFacts } from './rows.js'
-import { isLive, quoted } from './schema.js'
+import { as, endingText, outcomeOf, valuesReader } from './rows.js'
+import { isLive } from './schema.js'
 
 export function endingVerbs(database: DatabaseSync) {
   const refuseUnlessHeld = holdCheck(database)
@@ -24,13 +23,15 @@ export function endingVerbs(database: DatabaseSync) {
   // The first cause stays; only the patience of whoever asks again may be shorter (\`cancel({ grace: 0 })\`).
   const hurry = database.prepare(`
     UPDATE runs SET stop_grace = ? WHERE id = ? AND state = 'stopping' AND ifnull(stop_grace > ?, 1)`)
-  const finish = database.prepare(`
-    UPDATE runs SET cause = ifnull(cause, ?), state = ${endStateOr('?')}, ended_at = ?, ending = ?,
-      message = iif(cause IS NULL OR cause = ? AND message IS NULL, ?, message)
-    WHERE ${isHeld}
-    RETURNING id, parent, request, state, cause, message, fence, created_at, started_at, ended_at, session AS number,
-      (SELECT key FROM sessions WHERE id = runs.session) AS session,
-      EXISTS (SELECT 1 FROM runs w WHERE w.session = runs.session AND w.state = 'waiting') AS waited_for`)
+  const heldRun = valuesReader<HeldRun>(
+    database.prepare(`
+    SELECT runs.seq, session, s.key, parent, request, created_at, started_at, cause, message,
+      EXISTS (SELECT 1 FROM runs w WHERE w.session = runs.session AND w.state = 'waiting')
+    FROM runs LEFT JOIN sessions s ON s.id = runs.session WHERE ${isHeld}`),
+  )
+  const end = database.prepare(
+    'UPDATE runs SET state = ?, cause = ?, message = ?, ended_at = ?, ending = ? WHERE seq = ?',
+  )
   const holderOf = database.prepare(`
     SELECT r.id AS run, r.fence, v.id AS supervisor, v.socket FROM runs r JOIN supervisors v ON v.seq = r.supervisor
     WHERE r.session = (SELECT session FROM runs WHERE id = ?) AND r.${isLive}`)
@@ -51,17 +52,42 @@ export function endingVerbs(database: DatabaseSync) {
     },
 
     finishIfHeld(hold: Hold, ending: EndingRecord): Finished {
-      const { cause, message, at } = ending
-      if (transitions.running[cause] === undefined) throw cannot('end', cause)
-      const text = endingText(ending)
-      const row = as<FinishedRow>(
-        finish.get(cause, endings[cause], at, text, cause, message, ...holding(hold)),
-      )
-      if (row === undefined) return finishedBefore(hold)
-      const outcome = outcomeOf(row, ending)
-      if (outcome === null) throw new TypeError(`run ${row.id} was finished and is ${row.state}`)
-      const admitted = row.waited_for === 1 && row.number !== null ? admitNext(row.number, at) : null
-      return { outcome, admitted }
+      const { at } = ending
+      if (transitions.running[ending.cause] === undefined) throw cannot('end', ending.cause)
+      const held = heldRun(...holding(hold))
+      if (held === undefined) return finishedBefore(hold)
+      const [
+        seq,
+        number,
+        session,
+        parent,
+        request,
+        created_at,
+        started_at,
+        storedCause,
+        storedMessage,
+        waitedFor,
+      ] = held
+      const cause = storedCause ?? ending.cause
+      const message = cause === ending.cause ? (storedMessage ?? ending.message) : storedMessage
+      const state = endings[cause]
+      end.run(state, cause, message, at, endingText(ending), seq)
+      const { run: id, fence } = hold
+      const facts = {
+        id,
+        session,
+        parent,
+        request,
+        fence,
+        state,
+        cause,
+        message,
+        created_at,
+        started_at,
+        ended_at: at,
+      }
+      const admitted = waitedFor === 1 && number !== null ? admitNext(number, at) : null
+      return { outcome: outcomeOf(facts, ending), admitted }
     },
 
     requestCancel(run: string, { cause, message, grace }: Stop, at: number): StoredRun {
@@ -94,17 +120,19 @@ export function endingVerbs(database: DatabaseSync) {
   }
 }
 
-interface FinishedRow extends RunFacts {
+type HeldRun = readonly [
+  seq: number,
   /** Of the session's row. */
-  readonly number: number | null
-  readonly waited_for: 0 | 1
-}
-
-/** The terminal state that follows from the stored cause, and `otherwise` where none is stored. */
-function endStateOr(otherwise: string): string {
-  const stored = causes.map((cause) => `WHEN ${quoted(cause)} THEN ${quoted(endings[cause])}`).join(' ')
-  return `CASE cause ${stored} ELSE ${otherwise} END`
-}
+  number: number | null,
+  session: string | null,
+  parent: string | null,
+  request: string | null,
+  createdAt: number,
+  startedAt: number,
+  cause: Cause | null,
+  message: string | null,
+  waitedFor: 0 | 1,
+]
 
 function cannot(what: string, cause: Cause): CoppiceError {
   return new CoppiceError('invalid_option', `cause: ${cause} cannot ${what} a run`)

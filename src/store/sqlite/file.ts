@@ -5,9 +5,10 @@
  * from then on only looked at with stat.
  */
 import { statSync } from 'node:fs'
-import { access, constants, mkdir, open, stat } from 'node:fs/promises'
+import { access, constants, open, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { CoppiceError } from '../../errors.js'
+import { makeFolder } from '../../folders.js'
 import { unavailable } from './trouble.js'
 
 /** Makes folder and file where they are missing and `create` says so; the WAL's files inherit the file's mode. */
@@ -33,7 +34,7 @@ export async function ensureFile(path: string, create: boolean): Promise<void> {
 
 async function makeFile(path: string): Promise<void> {
   try {
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+    await makeFolder(dirname(path))
     const file = await open(path, 'wx', 0o600)
     await file.close()
   } catch (error) {
@@ -42,16 +43,22 @@ async function makeFile(path: string): Promise<void> {
   }
 }
 
-/** Throws where the path no longer leads to the file that was opened: what is committed there is lost to all. */
+/** Throws where the path no longer leads to the files that were opened: what is committed there is lost to all. */
 export type FileCheck = () => void
 
+/**
+ * The WAL counts as well. Where anything in this process opens and closes the files, a backup say, SQLite's locks are
+ * gone, and the next other program that closes the state takes itself for the last one and deletes the WAL.
+ */
 export function checkOf(path: string): FileCheck {
-  const opened = statSync(path, { bigint: true })
+  const files = [path, `${path}-wal`].map((name) => ({ name, opened: statSync(name, { bigint: true }) }))
   return () => {
-    const found = statSync(path, { bigint: true, throwIfNoEntry: false })
-    if (found?.ino === opened.ino && found.dev === opened.dev) return
-    const what = found === undefined ? 'was deleted or moved away' : 'was replaced by another file'
-    throw unavailable(path, `the state file ${path} ${what} while in use: put it back, or start again`)
+    for (const { name, opened } of files) {
+      const found = statSync(name, { bigint: true, throwIfNoEntry: false })
+      if (found?.ino === opened.ino && found.dev === opened.dev) continue
+      const what = found === undefined ? 'was deleted or moved away' : 'was replaced by another file'
+      throw unavailable(path, `the state file ${name} ${what} while in use: put it back, or start again`)
+    }
   }
 }
 

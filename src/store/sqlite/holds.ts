@@ -5,8 +5,8 @@ import type { Hold } from '../contract.js'
 import { as } from './rows.js'
 import { isLive } from './schema.js'
 
-/** A condition on a run's row that its hold is good; `holding` gives its parameters. */
-export const isHeld = `id = ? AND ${isLive} AND fence = ? AND supervisor = (SELECT seq FROM supervisors WHERE id = ?)`
+/** A condition on a row of `runs` that its hold is good; `holding` gives its parameters. */
+export const isHeld = `runs.id = ? AND runs.${isLive} AND runs.fence = ? AND runs.supervisor = (SELECT seq FROM supervisors WHERE id = ?)`
 
 export function holding({ run, fence, supervisor }: Hold): [string, number, string] {
   return [run, fence, supervisor]

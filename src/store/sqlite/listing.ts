@@ -9,6 +9,7 @@ import type { RunFilter, StoredRun } from '../contract.js'
 import { allAs, as, type RunRow, selectRun, storedRun } from './rows.js'
 import { isLive } from './schema.js'
 
+/** Whoever asks for unfinished runs may depend on having them all: keepers, and those who recover. */
 const limits = { usual: 100, most: 10_000 }
 
 /** Rows looked through in one turn of the event loop: some milliseconds. */
@@ -24,10 +25,10 @@ export function listingVerbs(database: DatabaseSync) {
 
   return async (filter: RunFilter, read: Read): Promise<StoredRun[]> => {
     const { state, session } = filter
-    const limit = Math.min(filter.limit ?? limits.usual, limits.most)
     if (state !== undefined && (state === 'live' || !isTerminal(state))) {
-      return await read(() => unfinished(filter, limit))
+      return await read(() => unfinished(filter, Math.min(filter.limit ?? limits.most, limits.most)))
     }
+    const limit = Math.min(filter.limit ?? limits.usual, limits.most)
     return session === undefined
       ? await ofAll(filter, limit, read)
       : await ofSession(filter, session, limit, read)

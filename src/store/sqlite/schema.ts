@@ -25,7 +25,7 @@ export const milestone = 64
 export const isMilestone = `turn % ${milestone} = 0`
 
 export function schema(): string {
-  return [tables(), indexes, acquisition, ...refusals()].join('\n')
+  return [tables(), indexes, consequences(), refusals()].join('\n')
 }
 
 function tables(): string {
@@ -126,72 +126,69 @@ const indexes = `
   CREATE INDEX open_supervisors ON supervisors (seq) WHERE closed_at IS NULL;`
 
 /** What belongs to an acquisition or an ending is done by the statement that makes it, and cannot be left out. */
-const acquisition = `
-  CREATE TRIGGER acquired_at_once AFTER INSERT ON runs WHEN NEW.fence IS NOT NULL BEGIN
-    UPDATE sessions SET fence = NEW.fence, last = NEW.seq WHERE id = NEW.session;
-  END;
-  CREATE TRIGGER acquired_later AFTER UPDATE OF fence ON runs BEGIN
-    UPDATE sessions SET fence = NEW.fence, last = iif(OLD.turn IS NULL, NEW.seq, last) WHERE id = NEW.session;
-  END;
-  CREATE TRIGGER ended AFTER UPDATE OF ended_at ON runs WHEN NEW.ended_at IS NOT NULL BEGIN
-    UPDATE trees SET ended_at = NEW.ended_at, ended = 'lost', survivors = '[]',
-      proof = ifnull(NEW.ending ->> '$.tree.proof', 'unproven')
-    WHERE run = NEW.seq AND ended_at IS NULL;
-  END;`
+function consequences(): string {
+  return `
+    CREATE TRIGGER inserted AFTER INSERT ON runs BEGIN
+      SELECT ${raise(`NOT ${anyOf('NEW.state', ['waiting', 'running'])}`, 'a run begins waiting or running')};
+      UPDATE sessions SET fence = NEW.fence, last = NEW.seq WHERE id = NEW.session AND NEW.fence IS NOT NULL;
+    END;
+    CREATE TRIGGER acquired AFTER UPDATE OF fence ON runs BEGIN
+      UPDATE sessions SET fence = NEW.fence, last = iif(OLD.turn IS NULL, NEW.seq, last)
+      WHERE id = NEW.session AND NEW.fence IS NOT NULL;
+    END;
+    CREATE TRIGGER ended AFTER UPDATE OF ended_at ON runs WHEN NEW.ended_at IS NOT NULL BEGIN
+      UPDATE trees SET ended_at = NEW.ended_at, ended = 'lost', survivors = '[]',
+        proof = ifnull(NEW.ending ->> '$.tree.proof', 'unproven')
+      WHERE run = NEW.seq AND ended_at IS NULL;
+    END;`
+}
 
-function refusals(): string[] {
-  const allowed = (from: State) =>
-    storedTransitions()
-      .filter((pair) => pair[0] === from)
-      .map(([, to]) => to)
-  const mayFollow = states
-    .map((from) => `WHEN ${quoted(from)} THEN ${anyOf('NEW.state', [from, ...allowed(from)])}`)
-    .join(' ')
+/** One trigger for each kind of statement, and none with a WHEN: each trigger costs every run a microsecond. */
+function refusals(): string {
   return [
-    refuse(
-      'new_run',
-      'INSERT ON runs',
-      `NOT (${anyOf('NEW.state', ['waiting', 'running'])})`,
-      'a run begins',
+    refuse('UPDATE ON runs', {
+      'a terminal run never changes': 'OLD.ended_at IS NOT NULL',
+      'no such transition': `NOT CASE OLD.state ${nextStates()} ELSE 0 END`,
+      'the first cause stays': 'OLD.cause IS NOT NULL AND NEW.cause IS NOT OLD.cause',
+    }),
+    refuse('UPDATE OF fence, turn, previous ON runs', {
+      'a turn never changes':
+        'OLD.turn IS NOT NULL AND (NEW.turn IS NOT OLD.turn OR NEW.previous IS NOT OLD.previous)',
+      'a fence only grows': 'ifnull(NEW.fence <= OLD.fence, OLD.fence IS NOT NULL)',
+    }),
+    refuse('UPDATE OF seq, id, session, parent, request, created_at ON runs', { 'a run stays itself': '1' }),
+    refuse('UPDATE OF fence ON sessions', { 'a fence only grows': 'NEW.fence <= OLD.fence' }),
+    refuse('UPDATE ON entries', { 'an entry never changes': '1' }),
+    refuse('DELETE ON entries', { 'an entry never changes': '1' }),
+    ...['INSERT ON entries', 'INSERT ON drafts', 'UPDATE ON drafts', 'INSERT ON trees'].map((statement) =>
+      refuse(statement, { 'the run has ended': hasEnded('NEW.run') }),
     ),
-    refuse(
-      'next_state',
-      'UPDATE OF state ON runs',
-      `NOT CASE OLD.state ${mayFollow} ELSE 0 END`,
-      'no such step',
-    ),
-    refuse('one_ending', 'UPDATE ON runs', 'OLD.ended_at IS NOT NULL', 'a terminal run never changes'),
-    refuse(
-      'first_cause',
-      'UPDATE OF cause ON runs',
-      'OLD.cause IS NOT NULL AND NEW.cause IS NOT OLD.cause',
-      'the first cause stays',
-    ),
-    refuse('run_fence', 'UPDATE OF fence ON runs', 'NEW.fence <= OLD.fence', 'a fence only grows'),
-    refuse('session_fence', 'UPDATE OF fence ON sessions', 'NEW.fence <= OLD.fence', 'a fence only grows'),
-    refuse('one_turn', 'UPDATE OF turn, previous ON runs', 'OLD.turn IS NOT NULL', 'a turn never changes'),
-    refuse(
-      'one_run',
-      'UPDATE OF seq, id, session, parent, request, created_at ON runs',
-      '1',
-      'a run stays itself',
-    ),
-    refuse('entry_stays', 'UPDATE ON entries', '1', 'an entry never changes'),
-    refuse('entry_kept', 'DELETE ON entries', '1', 'an entry is never deleted'),
-    ...['entries', 'drafts', 'trees'].map((table) =>
-      refuse(`late_${table}`, `INSERT ON ${table}`, ended('NEW.run'), 'the run has ended'),
-    ),
-    refuse('late_draft', 'UPDATE ON drafts', ended('NEW.run'), 'the run has ended'),
-    refuse('lost_draft', 'DELETE ON drafts', ended('OLD.run'), 'the run has ended'),
-  ]
+    refuse('DELETE ON drafts', { 'the run has ended': hasEnded('OLD.run') }),
+  ].join('\n')
 }
 
-function refuse(name: string, on: string, when: string, message: string): string {
-  return `CREATE TRIGGER ${name} BEFORE ${on} WHEN ${when} BEGIN SELECT RAISE(ABORT, ${quoted(message)}); END;`
+function refuse(statement: string, reasons: Record<string, string>): string {
+  const name = `refuse ${statement.toLowerCase()}`
+  return `CREATE TRIGGER "${name}" BEFORE ${statement} BEGIN
+    ${Object.entries(reasons)
+      .map(([message, condition]) => `SELECT ${raise(condition, message)};`)
+      .join('\n')}
+  END;`
 }
 
-function ended(run: string): string {
+function raise(condition: string, message: string): string {
+  return `CASE WHEN ${condition} THEN RAISE(ABORT, ${quoted(message)}) END`
+}
+
+function hasEnded(run: string): string {
   return `(SELECT ended_at FROM runs WHERE seq = ${run}) IS NOT NULL`
+}
+
+function nextStates(): string {
+  const next = (from: State) => storedTransitions().flatMap((pair) => (pair[0] === from ? [pair[1]] : []))
+  return states
+    .map((from) => `WHEN ${quoted(from)} THEN ${anyOf('NEW.state', [from, ...next(from)])}`)
+    .join(' ')
 }
 
 /** What a row in `state` looks like. `IS` and not `=`, since a CHECK lets NULL pass. */

@@ -5,7 +5,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { TranscriptItem, TranscriptRange } from '../contract.js'
 import { type Place, placeOf, positionOf, start } from './positions.js'
-import { allAs, as, endingOf, outcomeOf, type RunFacts } from './rows.js'
+import { allAs, as, endingOf, outcomeIfAny, type RunFacts } from './rows.js'
 import { isMilestone, milestone } from './schema.js'
 
 const limits = { usual: 1_000, most: 10_000, characters: 8 * 1024 * 1024 }
@@ -43,7 +43,7 @@ export function transcriptVerb(database: DatabaseSync) {
 
   function addEnding(run: TurnRow, page: Page): boolean {
     const ending = endingOf(run.ending)
-    const outcome = outcomeOf(run, ending)
+    const outcome = outcomeIfAny(run, () => ending)
     if (outcome === null || run.fence === null || run.ended_at === null) return true
     const { id, turn, fence, ended_at: at } = run
     const draft = as<{ body: string }>(draftOf.get(run.seq))?.body

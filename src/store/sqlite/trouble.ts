@@ -18,6 +18,11 @@ export function isBusy(error: unknown): boolean {
   return code === busy || code === locked || code === protocol
 }
 
+/** SQLITE_READONLY_ROLLBACK: somebody was killed while writing, and a connection that only reads cannot undo it. */
+export function wantsRollback(error: unknown): boolean {
+  return error instanceof Error && 'errcode' in error && error.errcode === 776
+}
+
 /** `error` as `store_unavailable` where it is the store's trouble, else as it is: then it is a bug of ours. */
 export function asStoreTrouble(error: unknown, path: string): unknown {
   const code = primaryCode(error)
@@ -40,7 +45,7 @@ const sentences: Record<number, string> = {
   [corrupt]: 'is damaged: put a backup in its place, or move it away to start afresh',
   [full]: 'cannot grow: its disk or quota is full',
   [cannotOpen]: 'cannot be opened: it and its folder must be writable by this user',
-  [notADatabase]: 'is not a database: choose another path, or move that file away',
+  [notADatabase]: 'is not a database: choose another path for the state',
 }
 
 function primaryCode(error: unknown): number | undefined {

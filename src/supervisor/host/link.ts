@@ -96,9 +96,12 @@ export class KeeperLink {
 
   async close(within: number): Promise<void> {
     if (this.#died !== null) return
-    await this.call('close', { within })
-    this.#closed = true
-    await this.#worker.terminate()
+    try {
+      await this.call('close', { within })
+    } finally {
+      this.#closed = true
+      await this.#worker.terminate()
+    }
   }
 
   /** Ends the thread without a word to it: for a test of what a dead keeper leaves. */

@@ -100,11 +100,14 @@ export class Supervisor extends Observer {
     })
   }
 
-  /** Admits no more, ends every run as cancelled with cause `shutdown`, in parallel, and closes the store. */
+  /**
+   * Admits no more, ends every run as cancelled with cause `shutdown`, in parallel, and closes the store. A second
+   * call joins the first, and one with `within: 0` skips what is left of the grace.
+   */
   override close({ within }: CloseOptions = {}): Promise<void> {
     const time = within === undefined ? Number.POSITIVE_INFINITY : parseDuration('within', within)
-    if (this.#closed !== null && time > 0) return this.#closed
-    this.#closed = this.link.close(time)
+    if (this.#closed === null) this.#closed = this.link.close(time)
+    else if (time === 0) this.link.post({ type: 'hurry' })
     return this.#closed
   }
 

@@ -7,7 +7,7 @@ import { admit, leave } from './admission.js'
 import { close } from './closing.js'
 import { endRun } from './ending.js'
 import type { Keeper } from './keeper.js'
-import { recoverIfDead } from './recovery.js'
+import { recoverIfDead, recoverOwner } from './recovery.js'
 import { SupervisedRun } from './run.js'
 import { SupervisedTree } from './tree.js'
 import { tellNews, watchRun } from './wake.js'
@@ -26,6 +26,8 @@ export const handlers: Handlers = {
       return { fence: await admit(keeper, run) }
     } catch (error) {
       keeper.runs.delete(run.id)
+      // Where the store could not take it, whoever cancels it meanwhile must not wait for that.
+      run.markStored()
       throw error
     }
   },
@@ -78,9 +80,8 @@ export const handlers: Handlers = {
 
 async function buryOwner(keeper: Keeper, supervisor: string): Promise<void> {
   keeper.bury(supervisor)
-  const left = await keeper.store.runs({ supervisor, state: 'live' })
-  await Promise.all(left.map((run) => recoverIfDead(keeper, run)))
-  await keeper.store.unregister(supervisor, Date.now())
+  const dead = (await keeper.store.supervisors()).find(({ id }) => id === supervisor)
+  if (dead !== undefined) await recoverOwner(keeper, dead)
 }
 
 function runOf(keeper: Keeper, id: string): SupervisedRun {

@@ -8,6 +8,7 @@ import type { ThrownRecord } from '../../store/contract.js'
 import { openStore } from '../../store/open.js'
 import type { Call, KeeperSettings, SendToHost, ToKeeper } from '../messages.js'
 import { handlers } from './calls.js'
+import { hurry } from './closing.js'
 import { endRun } from './ending.js'
 import { Keeper } from './keeper.js'
 import { openLog } from './log.js'
@@ -82,6 +83,9 @@ function receive(keeper: Keeper, message: ToKeeper): void {
       break
     case 'credit':
       keeper.trees.get(message.tree)?.credit(message.stream, message.bytes)
+      break
+    case 'hurry':
+      hurry(keeper)
       break
     case 'cancelTree': {
       const tree = keeper.trees.get(message.tree)

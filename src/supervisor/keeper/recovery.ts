@@ -1,5 +1,6 @@
+import { rm } from 'node:fs/promises'
 import { isAlive } from '../../containment/processes/identity.js'
-import type { StoredRun } from '../../store/contract.js'
+import type { StoredRun, SupervisorRecord } from '../../store/contract.js'
 import { handOver } from './admission.js'
 import type { Keeper } from './keeper.js'
 
@@ -11,22 +12,30 @@ import type { Keeper } from './keeper.js'
 
 /** Recovers every run whose owner is dead; called at open. */
 export async function recoverAll(keeper: Keeper): Promise<void> {
-  const live = await keeper.store.runs({ state: 'live' })
-  await Promise.allSettled(
-    live.filter((run) => run.supervisor.id !== keeper.id).map((run) => recoverIfDead(keeper, run)),
-  )
+  const supervisors = await keeper.store.supervisors()
+  await Promise.allSettled(supervisors.map((supervisor) => recoverOwner(keeper, supervisor)))
+}
+
+/** Recovers everything that a dead supervisor left: its runs, its row, its socket. */
+export async function recoverOwner(keeper: Keeper, supervisor: SupervisorRecord): Promise<void> {
+  if (supervisor.id === keeper.id || !(await isDead(keeper, supervisor))) return
+  const left = await keeper.store.runs({ supervisor: supervisor.id, state: 'live' })
+  await Promise.all(left.map((run) => recoverIfDead(keeper, run)))
+  await keeper.store.unregister(supervisor.id, Date.now())
+  if (supervisor.socket !== null) await rm(supervisor.socket, { force: true })
 }
 
 /** Resolves to true once the run is recovered, by us or by somebody else; to false where its owner may live. */
 export async function recoverIfDead(keeper: Keeper, run: StoredRun): Promise<boolean> {
-  const { host, identity } = run.supervisor
-  const dead =
-    keeper.isBuried(run.supervisor.id) || (host === keeper.host && (await isAlive(identity)) === 'dead')
-  if (!dead) return false
+  if (!(await isDead(keeper, run.supervisor))) return false
   const recovery = keeper.recoveries.get(run.id) ?? recover(keeper, run)
   keeper.recoveries.set(run.id, recovery)
   await recovery.finally(() => keeper.recoveries.delete(run.id))
   return true
+}
+
+async function isDead(keeper: Keeper, { id, host, identity }: SupervisorRecord): Promise<boolean> {
+  return keeper.isBuried(id) || (host === keeper.host && (await isAlive(identity)) === 'dead')
 }
 
 async function recover(keeper: Keeper, run: StoredRun): Promise<void> {

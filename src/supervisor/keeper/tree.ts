@@ -133,7 +133,7 @@ export async function endTree(tree: SupervisedTree, ended: TreeEnding, bounds: B
     if (bounds.grace === 0) tree.hurry()
     return tree.result
   }
-  await tree.terminate()
+  void tree.terminate()
   await settlesWithin(bounds.grace, Promise.race([tree.tree.emptied, tree.hurried]))
   tree.kill()
   await settlesWithin(bounds.killBound, tree.tree.emptied)

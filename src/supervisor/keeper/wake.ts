@@ -1,6 +1,7 @@
-import { mkdir, rm } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
+import { makeFolder } from '../../folders.js'
 
 /**
  * How supervisors that share a store reach each other: each listens on a socket of its own. A line `news` says
@@ -15,7 +16,7 @@ export class WakeSocket {
   readonly #watchers = new Map<string, Set<Socket>>()
 
   static async open(folder: string, supervisor: string, events: WakeEvents): Promise<WakeSocket> {
-    await mkdir(folder, { recursive: true, mode: 0o700 })
+    await makeFolder(folder)
     const path = join(folder, `${supervisor}.sock`)
     const socket = new WakeSocket(path, events)
     await new Promise<void>((resolve, reject) => {

@@ -1,0 +1,155 @@
+import { describe, expect, test, vi } from 'vitest'
+import { isAlive, isStopped, killIfAlive, living } from '../support/alive.ts'
+import { eventually } from '../support/eventually.ts'
+import type { Expectations } from './exercise-containment.ts'
+import type { Launching } from './launching.ts'
+
+/** How a tree is ended, whatever it does. */
+export function exerciseEnding(here: () => Launching, { nothingLeft, holdsEscapes }: Expectations): void {
+  describe('terminate', () => {
+    test('reaches root, child and grandchild, in other groups and sessions too', async () => {
+      const { tree, out } = await here().launchFixture('spreads-over-groups.sh')
+      for (const name of ['root', 'child', 'grandchild']) await out.after(`ready ${name}`)
+      await tree.terminate()
+      for (const name of ['root', 'child', 'grandchild']) await out.after(`terminated ${name}`)
+      await tree.emptied
+      expect(await tree.exited).toEqual({ code: 0, signal: null })
+      expect(await tree.report()).toMatchObject({ ...nothingLeft, killed: 0 })
+      await out.ended
+      expect(out.all.filter((line) => line.startsWith('terminated'))).toHaveLength(3)
+    })
+
+    test('continues a stopped process, which then ends by its own handler', async () => {
+      const { tree, out } = await here().launchFixture('stops-itself.sh')
+      const pid = Number(await out.after('ready'))
+      await eventually(() => isStopped(pid))
+      await tree.terminate()
+      expect(await tree.exited).toEqual({ code: 18, signal: null })
+      await tree.emptied
+    })
+
+    test('leaves a handler the time to finish, and its exit code stands', async () => {
+      const { tree, out } = await here().launchFixture('finishes-on-sigterm.sh')
+      await out.after('ready')
+      await tree.terminate()
+      expect(await tree.exited).toEqual({ code: 17, signal: null })
+      await out.after('finished')
+      await tree.emptied
+    })
+
+    test('reaches what a root that has exited left behind', async () => {
+      const { tree, out } = await here().launchFixture('daemonizes.sh')
+      const daemon = living(Number(await out.after('daemon')))
+      await tree.exited
+      await tree.terminate()
+      await tree.emptied
+      expect(isAlive(daemon.pid, daemon.startTime)).toBe(false)
+      expect(await tree.report()).toMatchObject({ ...nothingLeft, killed: 0, lingered: 1 })
+    })
+  })
+
+  describe('kill', () => {
+    test('ends what ignores SIGTERM', async () => {
+      const { tree, out } = await here().launchFixture('ignores-sigterm.sh')
+      await out.after('ready')
+      await tree.terminate()
+      expect(await tree.report()).toMatchObject({ proof: 'survivors', killed: 0 })
+      tree.kill()
+      await tree.emptied
+      expect(await tree.exited).toEqual({ code: null, signal: 'SIGKILL' })
+      expect(await tree.report()).toMatchObject({ ...nothingLeft, killed: 2 })
+    })
+
+    test.each([0, 3])('ends background jobs after their root exited with %i', async (code) => {
+      const { tree, out } = await here().launchFixture('leaves-background-jobs.sh', [String(code)])
+      expect(await tree.exited).toEqual({ code, signal: null })
+      const before = await tree.report()
+      expect(before).toMatchObject({ proof: 'survivors', lingered: 4 })
+      const left = out.all.map((line) => Number(line.replace('left ', '')))
+      expect(before.survivors.map(({ pid }) => pid).toSorted()).toEqual(left.toSorted())
+      tree.kill()
+      await tree.emptied
+      expect(await tree.report()).toMatchObject({ ...nothingLeft, killed: 4, lingered: 4 })
+    })
+
+    test.each(['stay', 'exit'])('ends a daemon that kept its environment, roots that %s', async (mode) => {
+      const { tree, out } = await here().launchFixture('daemonizes.sh', [mode])
+      const daemon = living(Number(await out.after('daemon')))
+      if (mode === 'exit') await tree.exited
+      tree.kill()
+      await tree.emptied
+      expect(isAlive(daemon.pid, daemon.startTime)).toBe(false)
+    })
+
+    test.each(['stay', 'exit'])('outruns a program that forks without pause, roots that %s', async (mode) => {
+      const { tree, out } = await here().launchFixture('hops-by-forking.sh', [mode])
+      await out.after('hop 5')
+      tree.kill()
+      await tree.emptied
+      await out.ended
+      expect(out.all.length).toBeLessThan(60)
+      expect(await tree.report()).toMatchObject(nothingLeft)
+    })
+
+    test('ends a tree of many, in other sessions too', async () => {
+      const script = 'for i in $(seq 30); do sleep 1000 & setsid sleep 1000 & done; echo ready; wait'
+      const { tree, out } = await here().launch('bash', ['-c', script])
+      await out.after('ready')
+      tree.kill()
+      await tree.emptied
+      expect((await tree.report()).killed).toBeGreaterThanOrEqual(61)
+    })
+
+    test('touches neither siblings nor strangers', async () => {
+      const [first, second] = await Promise.all([
+        here().launchFixture('ignores-sigterm.sh'),
+        here().launchFixture('ignores-sigterm.sh', [], { run: `${here().run}/inner` }),
+      ])
+      await Promise.all([first.out.after('ready'), second.out.after('ready')])
+      first.tree.kill()
+      await first.tree.emptied
+      expect((await first.tree.report()).killed).toBe(2)
+      expect((await second.tree.report()).survivors).toHaveLength(2)
+      second.tree.kill()
+      await second.tree.emptied
+    })
+
+    test('of a tree that has ended signals nobody', async () => {
+      const { tree } = await here().launch('true')
+      await tree.emptied
+      const kill = vi.spyOn(process, 'kill')
+      tree.kill()
+      await tree.terminate()
+      await tree.report()
+      expect(kill).not.toHaveBeenCalled()
+      kill.mockRestore()
+    })
+  })
+
+  test('a tree that was abandoned is signalled no more', async () => {
+    const { tree, out } = await here().launchFixture('ignores-sigterm.sh')
+    await out.after('ready')
+    tree.abandon()
+    tree.kill()
+    await tree.terminate()
+    expect((await tree.report()).survivors).toHaveLength(2)
+    const left = await here().containment.sweep({
+      run: here().run,
+      roots: [tree.root],
+      grace: 0,
+      killBound: 5000,
+    })
+    expect(left).toMatchObject({ ...nothingLeft, killed: 2 })
+  })
+
+  test(`a daemon that scrubs its environment ${holdsEscapes ? 'is held' : 'escapes'}`, async () => {
+    const { tree, out } = await here().launchFixture('escapes-by-setsid.sh')
+    const escaped = living(Number(await out.after('escaped')))
+    tree.kill()
+    await tree.emptied
+    expect(await tree.report()).toMatchObject(nothingLeft)
+    expect(isAlive(escaped.pid, escaped.startTime)).toBe(!holdsEscapes)
+    killIfAlive(escaped)
+    await eventually(() => !isAlive(escaped.pid, escaped.startTime))
+  })
+}

@@ -1,0 +1,20 @@
+import { describe } from 'vitest'
+import { exerciseAdmission } from './exercise-admission.ts'
+import { exerciseEnding } from './exercise-ending.ts'
+import { exerciseFencing } from './exercise-fencing.ts'
+import { exerciseLists } from './exercise-lists.ts'
+import { exerciseTakeover } from './exercise-takeover.ts'
+import { exerciseTranscript } from './exercise-transcript.ts'
+import type { OpenStore } from './scene.ts'
+
+/** What every implementation of the store has to hold to. */
+export function exerciseStore(name: string, open: OpenStore): void {
+  describe(`${name} as a store`, () => {
+    exerciseAdmission(open)
+    exerciseFencing(open)
+    exerciseEnding(open)
+    exerciseTakeover(open)
+    exerciseTranscript(open)
+    exerciseLists(open)
+  })
+}
