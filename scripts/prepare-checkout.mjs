@@ -11,7 +11,9 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)))
 
 step('install', 'node_modules/.coppice-installed', digest(['package-lock.json']), () => {
   // npm's own progress would mix with the output of the command that the user asked for.
-  run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'])
+  // Not `npm ci`: it refuses a lock file that lacks the optional packages of other platforms, which npm leaves out
+  // where its registry does not have them. With --no-save the versions are the lock file's and it stays as it is.
+  run('npm', ['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error'])
 })
 
 step(

@@ -11,6 +11,8 @@ export interface Expectations {
   readonly nothingLeft: Pick<TreeReport, 'containment' | 'proof' | 'survivors'>
   /** Whether a daemon that scrubs its environment is held. Where not, the suite shows its escape. */
   readonly holdsEscapes: boolean
+  /** Whether it is faster than a process that forks and exits every 30 milliseconds. */
+  readonly outrunsForks: boolean
 }
 
 /** What every kind of containment is held to. After each test nothing of it may live. */

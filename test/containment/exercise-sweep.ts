@@ -39,9 +39,11 @@ export function exerciseSweep(here: () => Launching, { nothingLeft }: Expectatio
     test('ends inner runs, and not those whose name only begins alike', async () => {
       const { run } = here()
       await leave(`${run}/inner`, 'ready', 'ignores-sigterm.sh')
+      here().otherRuns.push(`${run}b`)
       const { root: other } = await leave(`${run}b`, 'ready', 'ignores-sigterm.sh')
+      const { pid, startTime } = living(other.pid)
       expect(await sweep([])).toMatchObject({ ...nothingLeft, killed: 2 })
-      expect(isAlive(other.pid, other.startTime)).toBe(true)
+      expect(isAlive(pid, startTime)).toBe(true)
       const rest = { run: `${run}b`, roots: [other], grace: 0, killBound: 5000 }
       expect(await here().containment.sweep(rest)).toMatchObject({ ...nothingLeft, killed: 2 })
     })

@@ -7,6 +7,7 @@ import { fixture } from './launching.ts'
 exerciseContainment('group', openGroup, {
   nothingLeft: { containment: 'group', proof: 'unproven', survivors: [] },
   holdsEscapes: false,
+  outrunsForks: true,
 })
 
 test('supervises from a worker while the main thread is blocked', async () => {

@@ -17,6 +17,8 @@ export interface Launched {
 /** The launches of one test, under a run of their own by which what they left can be found. */
 export class Launching {
   readonly run = `test-${randomUUID()}`
+  /** Other runs that the test uses, which may leave nothing either. */
+  readonly otherRuns: string[] = []
   readonly containment: Containment
   readonly #trees: Tree[] = []
   #launches = 0
@@ -35,7 +37,7 @@ export class Launching {
       run: this.run,
       command,
       args,
-      stdio: ['ignore', 'pipe', 'inherit'],
+      stdio: ['ignore', 'pipe', 'ignore'],
       ...more,
     })
     this.#trees.push(tree)
@@ -53,7 +55,7 @@ export class Launching {
 
   /** Fails where something of this test still lives, and ends that. */
   async assertNothingLives(): Promise<void> {
-    const names = [this.run, ...this.#trees.map(({ id }) => id)]
+    const names = [this.run, ...this.otherRuns, ...this.#trees.map(({ id }) => id)]
     const left = () => names.flatMap(carriers)
     try {
       await eventually(() => left().length === 0, { within: 2000 })

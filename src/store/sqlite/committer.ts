@@ -105,7 +105,7 @@ export class Committer {
     if (this.#scheduled) return
     this.#scheduled = true
     const pause = this.#pace.pause(performance.now())
-    if (pause > 0) setTimeout(this.#flush, Math.ceil(pause))
+    if (pause > 0) setTimeout(this.#flush, pause)
     else setImmediate(this.#flush)
   }
 

@@ -26,9 +26,12 @@ export function endingVerbs(database: DatabaseSync) {
   const heldRun = valuesReader<HeldRun>(
     database.prepare(`
     SELECT runs.seq, session, s.key, parent, request, created_at, started_at, cause, message,
-      EXISTS (SELECT 1 FROM runs w WHERE w.session = runs.session AND w.state = 'waiting')
+      EXISTS (SELECT 1 FROM runs w WHERE w.session = runs.session AND w.state = 'waiting'),
+      EXISTS (SELECT 1 FROM trees t WHERE t.run = runs.seq AND t.ended_at IS NULL)
     FROM runs LEFT JOIN sessions s ON s.id = runs.session WHERE ${isHeld}`),
   )
+  const endTrees = database.prepare(`
+    UPDATE trees SET ended_at = ?, ended = 'lost', proof = ?, survivors = '[]' WHERE run = ? AND ended_at IS NULL`)
   const end = database.prepare(
     'UPDATE runs SET state = ?, cause = ?, message = ?, ended_at = ?, ending = ? WHERE seq = ?',
   )
@@ -67,10 +70,12 @@ export function endingVerbs(database: DatabaseSync) {
         storedCause,
         storedMessage,
         waitedFor,
+        hasTrees,
       ] = held
       const cause = storedCause ?? ending.cause
       const message = cause === ending.cause ? (storedMessage ?? ending.message) : storedMessage
       const state = endings[cause]
+      if (hasTrees === 1) endTrees.run(at, ending.tree?.proof ?? 'unproven', seq)
       end.run(state, cause, message, at, endingText(ending), seq)
       const { run: id, fence } = hold
       const facts = {
@@ -132,6 +137,7 @@ type HeldRun = readonly [
   cause: Cause | null,
   message: string | null,
   waitedFor: 0 | 1,
+  hasTrees: 0 | 1,
 ]
 
 function cannot(what: string, cause: Cause): CoppiceError {

@@ -85,12 +85,20 @@ export function outcomeOf(run: EndedRun, { forced, callback, trees, tree }: Endi
     callback,
     trees,
     tree,
-    startedAt: startedAt === null ? null : new Date(startedAt).toISOString(),
-    endedAt: new Date(endedAt).toISOString(),
+    startedAt: startedAt === null ? null : isoTime(startedAt),
+    endedAt: isoTime(endedAt),
     // A wall clock may have been set back in between.
     waitedMs: Math.max(0, (startedAt ?? endedAt) - createdAt),
     durationMs: Math.max(0, endedAt - (startedAt ?? endedAt)),
   }
+}
+
+/** Runs that share a commit share their milliseconds as well. */
+let latest = { at: Number.NaN, text: '' }
+
+function isoTime(at: number): string {
+  if (latest.at !== at) latest = { at, text: new Date(at).toISOString() }
+  return latest.text
 }
 
 interface EndedRun extends RunFacts {

@@ -54,7 +54,7 @@ function tables(): string {
     ) STRICT;
 
     -- turn: the fence of the first admission, which orders the transcript and outlives a takeover
-    -- previous: the run that had the session before
+    -- previous: the run that had the session before; no foreign key, which would read a page of long ago
     CREATE TABLE runs (
       seq INTEGER PRIMARY KEY,
       id TEXT NOT NULL UNIQUE,
@@ -65,7 +65,7 @@ function tables(): string {
       cause TEXT,
       fence INTEGER,
       turn INTEGER,
-      previous INTEGER REFERENCES runs (seq),
+      previous INTEGER,
       created_at INTEGER NOT NULL,
       started_at INTEGER,
       stopping_at INTEGER,
@@ -125,7 +125,7 @@ const indexes = `
   CREATE INDEX milestones ON runs (session, turn) WHERE ${isMilestone};
   CREATE INDEX open_supervisors ON supervisors (seq) WHERE closed_at IS NULL;`
 
-/** What belongs to an acquisition or an ending is done by the statement that makes it, and cannot be left out. */
+/** What belongs to an acquisition is done by the statement that makes it, and cannot be left out. */
 function consequences(): string {
   return `
     CREATE TRIGGER inserted AFTER INSERT ON runs BEGIN
@@ -135,11 +135,6 @@ function consequences(): string {
     CREATE TRIGGER acquired AFTER UPDATE OF fence ON runs BEGIN
       UPDATE sessions SET fence = NEW.fence, last = iif(OLD.turn IS NULL, NEW.seq, last)
       WHERE id = NEW.session AND NEW.fence IS NOT NULL;
-    END;
-    CREATE TRIGGER ended AFTER UPDATE OF ended_at ON runs WHEN NEW.ended_at IS NOT NULL BEGIN
-      UPDATE trees SET ended_at = NEW.ended_at, ended = 'lost', survivors = '[]',
-        proof = ifnull(NEW.ending ->> '$.tree.proof', 'unproven')
-      WHERE run = NEW.seq AND ended_at IS NULL;
     END;`
 }
 
@@ -150,6 +145,8 @@ function refusals(): string {
       'a terminal run never changes': 'OLD.ended_at IS NOT NULL',
       'no such transition': `NOT CASE OLD.state ${nextStates()} ELSE 0 END`,
       'the first cause stays': 'OLD.cause IS NOT NULL AND NEW.cause IS NOT OLD.cause',
+      'its trees end with a run':
+        'NEW.ended_at IS NOT NULL AND EXISTS (SELECT 1 FROM trees WHERE run = OLD.seq AND ended_at IS NULL)',
     }),
     refuse('UPDATE OF fence, turn, previous ON runs', {
       'a turn never changes':
