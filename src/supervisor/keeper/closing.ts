@@ -1,7 +1,7 @@
 import { type Bounds, shareTime } from '../../runs/bounds.js'
 import type { Stop } from '../../store/contract.js'
 import { settlesWithin } from '../../timers.js'
-import { leave } from './admission.js'
+import { leave } from './admitted.js'
 import { endRun } from './ending.js'
 import type { Keeper } from './keeper.js'
 import type { SupervisedTree } from './tree.js'

@@ -6,7 +6,6 @@ import { advance } from '../../runs/transitions.js'
 import type { Stop } from '../../store/contract.js'
 import { after, settlesWithin } from '../../timers.js'
 import type { TreeEnding } from '../messages.js'
-import { handOver } from './admission.js'
 import type { Keeper } from './keeper.js'
 import type { SupervisedRun } from './run.js'
 
@@ -67,7 +66,7 @@ async function end(keeper: Keeper, run: SupervisedRun, asked: Stop): Promise<Out
   // 7. Tell.
   run.progress = { state: outcome.state, cause: outcome.cause }
   keeper.ended(run, outcome)
-  if (admitted !== null) handOver(keeper, admitted)
+  if (admitted !== null) keeper.onAdmitted(admitted)
   return outcome
 }
 

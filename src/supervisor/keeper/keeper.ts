@@ -3,7 +3,7 @@ import { CoppiceError, toErrorMessage } from '../../errors.js'
 import type { Identity } from '../../identity.js'
 import { type Bounds, defaultBounds } from '../../runs/bounds.js'
 import type { Outcome } from '../../runs/outcome.js'
-import type { Store } from '../../store/contract.js'
+import type { Finished, Store } from '../../store/contract.js'
 import { deferred } from '../../timers.js'
 import type { SendToHost } from '../messages.js'
 import type { Log } from './log.js'
@@ -39,6 +39,8 @@ export class Keeper {
   readonly recoveries = new Map<string, Promise<void>>()
   readonly #closing = deferred<void>()
   readonly #buried = new Set<string>()
+  /** What follows when an ending has given its session to a waiter. */
+  onAdmitted: (admitted: NonNullable<Finished['admitted']>) => void = () => {}
   wakeSocket: WakeSocket | null = null
   isClosing = false
   /** Whether other supervisors of the store know this one. */

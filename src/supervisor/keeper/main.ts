@@ -7,6 +7,7 @@ import { newIdentifier } from '../../identifiers.js'
 import type { ThrownRecord } from '../../store/contract.js'
 import { openStore } from '../../store/open.js'
 import type { Call, KeeperSettings, SendToHost, ToKeeper } from '../messages.js'
+import { handOver } from './admitted.js'
 import { handlers } from './calls.js'
 import { hurry } from './closing.js'
 import { endRun } from './ending.js'
@@ -41,6 +42,7 @@ async function open({ store: settings, logLevel }: KeeperSettings, send: SendToH
   if (settings === null) return new Keeper({ id, host, identity, containment, store: null, log, send })
   const store = await openStore(settings.location, { create: !settings.observe })
   const keeper = new Keeper({ id, host, identity, containment, store, log, send })
+  keeper.onAdmitted = (admitted) => handOver(keeper, admitted)
   if (!settings.observe) await join(keeper, settings.ttl, settings.runtimeDir)
   return keeper
 }

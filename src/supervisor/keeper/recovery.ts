@@ -1,7 +1,6 @@
 import { rm } from 'node:fs/promises'
 import { isAlive } from '../../containment/processes/identity.js'
 import type { StoredRun, SupervisorRecord } from '../../store/contract.js'
-import { handOver } from './admission.js'
 import type { Keeper } from './keeper.js'
 
 /**
@@ -41,7 +40,8 @@ async function isDead(keeper: Keeper, { id, host, identity }: SupervisorRecord):
 async function recover(keeper: Keeper, run: StoredRun): Promise<void> {
   const at = Date.now()
   const hold = await keeper.store.takeOverIfUnchanged(run, keeper.id, at)
-  if (hold === null) return
+  // A run that waited has no tree and no lock: the claim itself has ended it.
+  if (hold === null || run.state === 'waiting') return
   const { bounds } = keeper
   const trees = await keeper.store.trees(run.id)
   const report = await keeper.containment.sweep({
@@ -64,5 +64,5 @@ async function recover(keeper: Keeper, run: StoredRun): Promise<void> {
     { run: run.id, session: run.session, state: outcome.state, killed: report.killed },
     'recovered a run',
   )
-  if (admitted !== null) handOver(keeper, admitted)
+  if (admitted !== null) keeper.onAdmitted(admitted)
 }

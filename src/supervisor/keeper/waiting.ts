@@ -1,6 +1,6 @@
 import type { StoredRun } from '../../store/contract.js'
 import { after, deferred } from '../../timers.js'
-import { begin, endedWaiting } from './admission.js'
+import { begin, endedWaiting } from './admitted.js'
 import { endRun } from './ending.js'
 import type { Keeper } from './keeper.js'
 import { recoverIfDead } from './recovery.js'
