@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
@@ -16,6 +16,11 @@ export function exerciseLaunch(here: () => Launching): void {
     test('of a missing command names it', async () => {
       const launch = here().launch('no-such-command-here')
       await expect(launch).rejects.toMatchObject({ code: 'command_not_found', path: 'no-such-command-here' })
+      // Searching this folder is refused to all but root.
+      const locked = join(folder, 'locked')
+      await mkdir(locked, { mode: 0 })
+      const search = here().launch('no-such-command-here', [], { env: { PATH: `${locked}:/usr/bin` } })
+      await expect(search).rejects.toMatchObject({ code: 'command_not_found', path: 'no-such-command-here' })
       const path = join(folder, 'missing')
       await expect(here().launch(path)).rejects.toMatchObject({ code: 'command_not_found', path })
     })

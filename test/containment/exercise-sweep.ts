@@ -10,16 +10,16 @@ import { fixture, type Launching } from './launching.ts'
 /** What is left of a run whose supervisor was killed. */
 export function exerciseSweep(here: () => Launching, { nothingLeft }: Expectations): void {
   describe('sweep', () => {
-    const supervisors: ChildProcess[] = []
+    const started: ChildProcess[] = []
     afterEach(() => {
-      for (const supervisor of supervisors.splice(0)) supervisor.kill('SIGKILL')
+      for (const child of started.splice(0)) child.kill('SIGKILL')
     })
 
     /** A supervisor that launches a fixture and is killed once that has said `announced`. */
     async function leave(run: string, announced: string, command: string, args: readonly string[] = []) {
       const argv = [fixture('launches-a-tree.mjs'), run, `${run}-left`, fixture(command), ...args]
       const supervisor = spawn(process.execPath, argv, { stdio: ['ignore', 'pipe', 'inherit'] })
-      supervisors.push(supervisor)
+      started.push(supervisor)
       const out = new Lines(supervisor.stdout)
       const root: Identity = JSON.parse(await out.after('root'))
       const said = await out.after(announced)
@@ -73,6 +73,7 @@ export function exerciseSweep(here: () => Launching, { nothingLeft }: Expectatio
     test('never trusts a recorded number that another process has by now', async () => {
       // The same number, another start time; another boot; another pid namespace: strangers, all three.
       const stranger = spawn('sleep', ['1000'], { detached: true, stdio: 'ignore' })
+      started.push(stranger)
       const now = living(stranger.pid ?? 0)
       const { root: real, said } = await leave(here().run, 'ready', 'ignores-sigterm.sh')
       const roots = [

@@ -1,6 +1,6 @@
 import { constants } from 'node:fs'
 import { access, stat } from 'node:fs/promises'
-import { resolve } from 'node:path'
+import { delimiter, resolve } from 'node:path'
 import { CoppiceError } from '../../errors.js'
 import type { LaunchRequest } from '../contract.js'
 
@@ -17,8 +17,10 @@ export async function launchError(request: LaunchRequest, cause: unknown): Promi
   }
   const details = { path: command, cause }
   const code = codeOf(cause)
-  if (code === 'ENOENT') {
-    return command.includes('/') && (await exists(resolve(cwd ?? '', command)))
+  const found = await somethingIsThere(request)
+  // EACCES without a file is a folder on PATH that may not be searched.
+  if (code === 'ENOENT' || (code === 'EACCES' && !found)) {
+    return found
       ? new CoppiceError(
           'command_not_executable',
           `not executable: ${command}: its interpreter is missing`,
@@ -45,11 +47,19 @@ async function whatIsWrongWith(directory: string): Promise<string | null> {
   }
 }
 
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  )
+/** What the command names, by path or by the PATH of its environment, whether it could be run or not. */
+async function somethingIsThere({ command, cwd, env }: LaunchRequest): Promise<boolean> {
+  const base = cwd ?? process.cwd()
+  if (command.includes('/')) {
+    return stat(resolve(base, command)).then(
+      () => true,
+      (error: unknown) => codeOf(error) !== 'ENOENT',
+    )
+  }
+  const path = env && 'PATH' in env ? env.PATH : process.env.PATH
+  const folders = (path ?? '').split(delimiter)
+  const candidates = await Promise.allSettled(folders.map((folder) => stat(resolve(base, folder, command))))
+  return candidates.some((found) => found.status === 'fulfilled' && found.value.isFile())
 }
 
 function codeOf(error: unknown): string | null {

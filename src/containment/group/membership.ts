@@ -106,7 +106,9 @@ function withDescendants(
   const children = Map.groupBy(processes, ({ ppid }) => ppid)
   const found = new Set<ProcessEntry>()
   const queue = [...first]
-  for (let next = queue.pop(); next; next = queue.pop()) {
+  // Parents before children, as far as it goes: a shell whose command was terminated first would go on to its
+  // next one. The queue grows as it is walked.
+  for (const next of queue) {
     if (found.has(next) || next.pid === except || next.pid <= 1) continue
     found.add(next)
     queue.push(...(children.get(next.pid) ?? []))

@@ -43,7 +43,9 @@ export class TreeProcesses {
     const kin = this.#membership.kin(processes)
     await this.#terminateEach(kin, this.#root)
     // Reading environments takes longer, and may have to wait; the rest has had its signal by now.
-    const carriers = (await this.#membership.members(processes)).filter((one) => !kin.includes(one))
+    const carriers = (await this.#membership.members(processes).catch(() => [])).filter(
+      (one) => !kin.includes(one),
+    )
     await this.#terminateEach(carriers, null)
   }
 

@@ -1,5 +1,7 @@
+import { basename } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
 import type { Identity } from '../../identity.js'
+import type { Survivor } from '../../proof.js'
 import type { Exit, LaunchRequest, Tree, TreeReport } from '../contract.js'
 import type { ProcessEntry, ProcessTable } from '../processes/table.js'
 import type { Launched } from './launch.js'
@@ -30,7 +32,8 @@ export class GroupTree implements Tree {
   #isStruck = false
   /** How many the first look after the root's exit found; null before it. */
   #lingered: number | null = null
-  #lastSeen: readonly ProcessEntry[] = []
+  /** The root, until the first look. */
+  #lastSeen: readonly Survivor[]
 
   constructor(request: LaunchRequest, launched: Launched, table: ProcessTable, treeKill: TreeKill | null) {
     const { root, stdin, stdout, stderr } = launched
@@ -40,6 +43,7 @@ export class GroupTree implements Tree {
     this.stdout = stdout
     this.stderr = stderr
     this.exited = root.exited
+    this.#lastSeen = [{ ...root.identity, name: basename(request.command) }]
     this.#process = root
     this.#treeKill = treeKill
     const membership = new Membership(table, {

@@ -8,7 +8,7 @@ export interface ProcessTable {
   readonly self: Identity
   /** Every process that can be seen, zombies too. Rejects where the answer would be incomplete. */
   list(): Promise<ProcessEntry[]>
-  /** What each process carries in its environment. Resolves in a bounded time: what is not read is unknown. */
+  /** What each process carries in its environment. In a bounded time: what is not read is unknown. */
   cookiesOf(pids: readonly number[]): Promise<Map<number, CookieReading>>
   cookieOf(pid: number): Promise<CookieReading>
   /** Null where there is no such process. A zombie still has its identity. */
