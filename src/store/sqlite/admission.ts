@@ -3,7 +3,7 @@ import type { DatabaseSync } from 'node:sqlite'
 import { CoppiceError } from '../../errors.js'
 import { isTerminal, type State } from '../../runs/states.js'
 import type { Admission, Admitted, Finished, Priority, Queued } from '../contract.js'
-import { as, type RunRow, selectRun, storedRun, valuesReader } from './rows.js'
+import { as, givingValues, type RunRow, selectRun, storedRun, valuesAs } from './rows.js'
 import { isLive } from './schema.js'
 import { closed, isFresh } from './supervisors.js'
 
@@ -120,7 +120,7 @@ export function nextAdmission(database: DatabaseSync) {
  * again, because SQLite fills two temporary tables for it.
  */
 function insertion(database: DatabaseSync) {
-  const seat = valuesReader<readonly [number, number | null, number | null, number | null, 0 | 1]>(
+  const seat = givingValues(
     database.prepare(`
     SELECT v.seq, s.id, s.fence, s.last, NOT (
         EXISTS (SELECT 1 FROM runs h WHERE h.session = s.id AND h.${isLive})
@@ -133,13 +133,16 @@ function insertion(database: DatabaseSync) {
   const newRun = database.prepare(`
     INSERT INTO runs (id, session, supervisor, priority, state, fence, turn, previous, created_at, started_at,
       parent, request, labels)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    VALUES (?, ?, ?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (id) DO NOTHING`)
+  const newWaiter = database.prepare(`
+    INSERT INTO runs (id, session, supervisor, priority, state, created_at, parent, request, labels)
+    VALUES (?, ?, ?, ?, 'waiting', ?, ?, ?, ?)`)
   const payload = database.prepare('INSERT INTO requests (run, payload) VALUES (?, ?)')
 
   return {
     findSeat({ supervisor, session, priority, at }: Admission): Seat | undefined {
-      const found = seat(at, ranks[priority], session, supervisor)
+      const found = valuesAs<SeatRow>(seat.get(at, ranks[priority], session, supervisor))
       if (found === undefined) return undefined
       const [owner, number, fence, last, free] = found
       return { supervisor: owner, session: number, fence, last, free: free === 1 }
@@ -154,18 +157,26 @@ function insertion(database: DatabaseSync) {
       fence: number | null,
     ): boolean {
       const { supervisor, session, last } = seat
-      const before = [run, session, supervisor, ranks[priority]] as const
-      const after = [parent, request?.id ?? null, labels] as const
+      const rank = ranks[priority]
+      const requestId = request?.id ?? null
       const { changes, lastInsertRowid } =
         fence === null
-          ? newRun.run(...before, 'waiting', null, null, null, at, null, ...after)
-          : newRun.run(...before, 'running', fence, fence, last, at, at, ...after)
+          ? newWaiter.run(run, session, supervisor, rank, at, parent, requestId, labels)
+          : newRun.run(run, session, supervisor, rank, fence, fence, last, at, at, parent, requestId, labels)
       if (changes === 0) return false
       if (request !== null) payload.run(lastInsertRowid, request.payload)
       return true
     },
   }
 }
+
+type SeatRow = readonly [
+  supervisor: number,
+  session: number | null,
+  fence: number | null,
+  last: number | null,
+  free: 0 | 1,
+]
 
 interface Seat {
   readonly supervisor: number

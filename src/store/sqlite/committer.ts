@@ -201,9 +201,10 @@ export class Committer {
   #noticeNeighbours(): void {
     const version = this.#dataVersion.get()?.data_version
     // It changes with the commits of other connections only (https://www.sqlite.org/pragma.html#pragma_data_version).
-    const neighbourWrote = this.#seenVersion !== undefined && version !== this.#seenVersion
+    if (this.#seenVersion !== undefined && version !== this.#seenVersion) {
+      this.#pace.sawNeighbour(performance.now())
+    }
     this.#seenVersion = version
-    this.#pace.batchBegan(performance.now(), neighbourWrote)
   }
 
   #isIdle(): boolean {

@@ -9,7 +9,7 @@ import type { EndingRecord, Finished, Hold, Stop, StoredRun } from '../contract.
 import { nextAdmission } from './admission.js'
 import { finder } from './finding.js'
 import { holdCheck, holding, isHeld } from './holds.js'
-import { as, endingText, outcomeOf, valuesReader } from './rows.js'
+import { as, endingText, givingValues, outcomeOf, valuesAs } from './rows.js'
 import { isLive } from './schema.js'
 
 export function endingVerbs(database: DatabaseSync) {
@@ -23,7 +23,7 @@ export function endingVerbs(database: DatabaseSync) {
   // The first cause stays; only the patience of whoever asks again may be shorter (\`cancel({ grace: 0 })\`).
   const hurry = database.prepare(`
     UPDATE runs SET stop_grace = ? WHERE id = ? AND state = 'stopping' AND ifnull(stop_grace > ?, 1)`)
-  const heldRun = valuesReader<HeldRun>(
+  const heldRun = givingValues(
     database.prepare(`
     SELECT runs.seq, session, s.key, parent, request, created_at, started_at, cause, message,
       EXISTS (SELECT 1 FROM runs w WHERE w.session = runs.session AND w.state = 'waiting'),
@@ -57,7 +57,7 @@ export function endingVerbs(database: DatabaseSync) {
     finishIfHeld(hold: Hold, ending: EndingRecord): Finished {
       const { at } = ending
       if (transitions.running[ending.cause] === undefined) throw cannot('end', ending.cause)
-      const held = heldRun(...holding(hold))
+      const held = valuesAs<HeldRun>(heldRun.get(hold.run, hold.fence, hold.supervisor))
       if (held === undefined) return finishedBefore(hold)
       const [
         seq,

@@ -40,21 +40,20 @@ type Numbered = RunRow & { readonly seq: number }
 /** `selectRun` with the run's number, which says how far a listing has come. */
 const selectNumbered = selectRun.replace('SELECT', 'SELECT r.seq,')
 
-/** Its parameters: supervisor twice, state twice; null for any. */
-const matches = '(?1 IS NULL OR v.id = ?1) AND (?2 IS NULL OR r.state = ?2)'
+/** Null for any. By name, since node:sqlite on Node 22.13 cannot bind numbered parameters. */
+const matches = '($supervisor IS NULL OR v.id = $supervisor) AND ($state IS NULL OR r.state = $state)'
 
 function unfinishedRuns(database: DatabaseSync) {
   // Two queries, so that each can use its partial index.
   const byCondition = [isLive, "state = 'waiting'"].map((condition) =>
     database.prepare(
-      `${selectNumbered} WHERE r.${condition} AND ${matches} AND (?3 IS NULL OR s.key = ?3) ORDER BY r.seq DESC LIMIT ?4`,
+      `${selectNumbered} WHERE r.${condition} AND ${matches} AND ($session IS NULL OR s.key = $session) ORDER BY r.seq DESC LIMIT $limit`,
     ),
   )
   return ({ state, session, supervisor }: RunFilter, limit: number): StoredRun[] => {
     const stateOrAny = state === 'live' ? null : (state ?? null)
-    const found = byCondition.flatMap((statement) =>
-      allAs<Numbered>(statement.all(supervisor ?? null, stateOrAny, session ?? null, limit)),
-    )
+    const wanted = { supervisor: supervisor ?? null, state: stateOrAny, session: session ?? null, limit }
+    const found = byCondition.flatMap((statement) => allAs<Numbered>(statement.all(wanted)))
     return newest(found, limit)
   }
 }
@@ -62,15 +61,14 @@ function unfinishedRuns(database: DatabaseSync) {
 function allRuns(database: DatabaseSync) {
   const last = database.prepare('SELECT max(seq) AS seq FROM runs')
   const between = database.prepare(
-    `${selectNumbered} WHERE r.seq > ?3 AND r.seq <= ?4 AND ${matches} ORDER BY r.seq DESC LIMIT ?5`,
+    `${selectNumbered} WHERE r.seq > $after AND r.seq <= $upTo AND ${matches} ORDER BY r.seq DESC LIMIT $limit`,
   )
   return async ({ state, supervisor }: RunFilter, limit: number, read: Read): Promise<StoredRun[]> => {
     const found: Numbered[] = []
     let upTo = (await read(() => as<{ seq: number | null }>(last.get())))?.seq ?? 0
     while (upTo > 0 && found.length < limit) {
-      const rows = await read(() =>
-        between.all(supervisor ?? null, state ?? null, upTo - slice, upTo, limit - found.length),
-      )
+      const wanted = { supervisor: supervisor ?? null, state: state ?? null, limit: limit - found.length }
+      const rows = await read(() => between.all({ ...wanted, after: upTo - slice, upTo }))
       found.push(...allAs<Numbered>(rows))
       upTo -= slice
     }
@@ -83,39 +81,39 @@ function runsOfSession(database: DatabaseSync) {
   const last = database.prepare('SELECT last FROM sessions WHERE key = ?')
   const chain = database.prepare(`
     WITH RECURSIVE chain (seq, previous, length) AS (
-      SELECT seq, previous, 1 FROM runs WHERE seq = ?3
+      SELECT seq, previous, 1 FROM runs WHERE seq = $from
       UNION ALL
-      SELECT r.seq, r.previous, length + 1 FROM chain c JOIN runs r ON r.seq = c.previous WHERE length < ?4
+      SELECT r.seq, r.previous, length + 1 FROM chain c JOIN runs r ON r.seq = c.previous WHERE length < $slice
     )
     ${selectNumbered.replace('FROM runs r', 'FROM chain c CROSS JOIN runs r ON r.seq = c.seq')}
-    WHERE ${matches} LIMIT ?5`)
+    WHERE ${matches} LIMIT $limit`)
   const oldestOfSlice = database.prepare(`
     WITH RECURSIVE chain (previous, length) AS (
-      SELECT previous, 1 FROM runs WHERE seq = ?1
+      SELECT previous, 1 FROM runs WHERE seq = ?
       UNION ALL
-      SELECT r.previous, length + 1 FROM chain c JOIN runs r ON r.seq = c.previous WHERE length < ?2
+      SELECT r.previous, length + 1 FROM chain c JOIN runs r ON r.seq = c.previous WHERE length < ?
     )
     SELECT previous FROM chain ORDER BY length DESC LIMIT 1`)
   const neverAdmitted = ['turn IS NULL AND r.ended_at IS NOT NULL', "state = 'waiting'"].map((condition) =>
     database.prepare(
-      `${selectNumbered} WHERE r.session = (SELECT id FROM sessions WHERE key = ?3) AND r.${condition} AND ${matches}
-      ORDER BY r.seq DESC LIMIT ?4`,
+      `${selectNumbered} WHERE r.session = (SELECT id FROM sessions WHERE key = $session) AND r.${condition} AND ${matches}
+      ORDER BY r.seq DESC LIMIT $limit`,
     ),
   )
 
   return async ({ state, supervisor }: RunFilter, session: string, limit: number, read: Read) => {
-    const conditions = [supervisor ?? null, state ?? null] as const
+    const conditions = { supervisor: supervisor ?? null, state: state ?? null }
     // Together, since a waiter that is admitted in between would be found in both.
     const { found, newestAdmitted } = await read(() => ({
       found: neverAdmitted.flatMap((statement) =>
-        allAs<Numbered>(statement.all(...conditions, session, limit)),
+        allAs<Numbered>(statement.all({ ...conditions, session, limit })),
       ),
       newestAdmitted: as<{ last: number | null }>(last.get(session))?.last ?? null,
     }))
     let room = limit
     for (let next = newestAdmitted; next !== null && room > 0; ) {
       const from = next
-      const rows = await read(() => allAs<Numbered>(chain.all(...conditions, from, slice, room)))
+      const rows = await read(() => allAs<Numbered>(chain.all({ ...conditions, from, slice, limit: room })))
       found.push(...rows)
       room -= rows.length
       next = room > 0 ? await read(() => afterSlice(from)) : null

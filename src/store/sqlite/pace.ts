@@ -21,14 +21,16 @@ export class Pace {
   /** Milliseconds to wait from `now` before the next batch may begin; 0 where it may at once. */
   pause(now: number): number {
     const since = now - this.#lastEnd
+    if (since >= forNewcomer) this.#writingSince = now
     if (now - this.#neighbourAt < neighbourhood) return Math.max(0, forNeighbour - since)
-    if (this.#lastEnd - this.#writingSince > stretch) return Math.max(0, forNewcomer - since)
-    return 0
+    if (now - this.#writingSince < stretch) return 0
+    this.#writingSince = now
+    return forNewcomer
   }
 
-  batchBegan(now: number, neighbourWrote: boolean): void {
-    if (now - this.#lastEnd >= forNewcomer) this.#writingSince = now
-    if (neighbourWrote) this.#neighbourAt = now
+  /** Another supervisor has committed since our last batch. */
+  sawNeighbour(now: number): void {
+    this.#neighbourAt = now
   }
 
   batchEnded(now: number): void {

@@ -1,5 +1,5 @@
 /** Rows as the contract's objects. */
-import type { SQLInputValue, SQLOutputValue, StatementSync } from 'node:sqlite'
+import type { SQLOutputValue, StatementSync } from 'node:sqlite'
 import type { Cause } from '../../runs/causes.js'
 import type { Outcome } from '../../runs/outcome.js'
 import { isTerminal, type State, type TerminalState } from '../../runs/states.js'
@@ -20,19 +20,18 @@ export function allAs<T>(rows: readonly unknown[]): readonly T[] {
 }
 
 /**
- * One row as its values, in the order of the SQL, for the two reads that every run makes: the objects that
- * `get` gives are dictionaries, whose ten properties take longer to read than SQLite takes to find them. Node has
+ * For the two reads that every run makes, rows as their values in the order of the SQL: the objects that `get`
+ * gives are dictionaries, whose ten properties take longer to read than SQLite takes to find them. Node has
  * `setReturnArrays` since 24.0.
  */
-export function valuesReader<T extends readonly unknown[]>(statement: StatementSync) {
-  if (typeof statement.setReturnArrays === 'function') {
-    statement.setReturnArrays(true)
-    return (...parameters: SQLInputValue[]) => statement.get(...parameters) as unknown as T | undefined
-  }
-  return (...parameters: SQLInputValue[]): T | undefined => {
-    const row = statement.get(...parameters)
-    return row === undefined ? undefined : (Object.values(row) as unknown as T)
-  }
+export function givingValues(statement: StatementSync): StatementSync {
+  if (typeof statement.setReturnArrays === 'function') statement.setReturnArrays(true)
+  return statement
+}
+
+export function valuesAs<T extends readonly unknown[]>(row: Row): T | undefined {
+  if (row === undefined) return undefined
+  return (Array.isArray(row) ? row : Object.values(row)) as unknown as T
 }
 
 /** What is stored of an ending beside the run's own columns, as JSON. */

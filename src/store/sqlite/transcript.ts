@@ -68,20 +68,20 @@ function runsInOrder(database: DatabaseSync) {
   )
   const backwards = database.prepare(`
     WITH RECURSIVE chain (seq, turn, previous) AS (
-      SELECT seq, turn, previous FROM runs WHERE seq = ?1
+      SELECT seq, turn, previous FROM runs WHERE seq = $from
       UNION ALL
-      SELECT r.seq, r.turn, r.previous FROM chain c JOIN runs r ON r.seq = c.previous WHERE c.turn > ?2
+      SELECT r.seq, r.turn, r.previous FROM chain c JOIN runs r ON r.seq = c.previous WHERE c.turn > $turn
     )
     SELECT r.seq, r.turn, r.id, r.parent, r.request, r.state, r.cause, r.message, r.fence, r.ending,
       r.created_at, r.started_at, r.ended_at
-    FROM chain c CROSS JOIN runs r ON r.seq = c.seq WHERE r.turn >= ?2 ORDER BY r.turn`)
+    FROM chain c CROSS JOIN runs r ON r.seq = c.seq WHERE r.turn >= $turn ORDER BY r.turn`)
 
   return function* (session: string, { turn }: Place, limit: number): Generator<TurnRow> {
     const row = as<{ id: number; last: number | null }>(sessionOf.get(session))
     let from = turn
     while (row !== undefined && row.last !== null) {
       const later = as<{ seq: number }>(milestoneFrom.get(row.id, from + Math.min(limit, milestone)))?.seq
-      const found = allAs<Omit<TurnRow, 'session'>>(backwards.all(later ?? row.last, from))
+      const found = allAs<Omit<TurnRow, 'session'>>(backwards.all({ from: later ?? row.last, turn: from }))
       for (const run of found) yield { ...run, session }
       if (later === undefined) return
       from = (found.at(-1)?.turn ?? from) + 1
