@@ -32,8 +32,21 @@ async function queue(keeper: Keeper, run: SupervisedRun, holder: StoredRun | nul
   if (holder !== null && wait === 0) await recoverIfDead(keeper, holder)
   if (session !== null) attend(keeper, session)
   if (wait !== null && run.progress.state === 'waiting') {
-    run.arm(() => after(wait, () => void refuseAsBusy(keeper, run)))
+    giveUpAfter(keeper, run, wait)
   }
+}
+
+/** A refusal is stored; where the store cannot take it now, it is tried again. */
+function giveUpAfter(keeper: Keeper, run: SupervisedRun, wait: number): void {
+  const giveUp = () =>
+    refuseAsBusy(keeper, run).catch((error) => {
+      keeper.log.warn(
+        { run: run.id, err: error },
+        'could not refuse a run that waited too long; trying again',
+      )
+      if (run.progress.state === 'waiting') giveUpAfter(keeper, run, 1000)
+    })
+  run.arm(() => after(wait, giveUp))
 }
 
 async function refuseAsBusy(keeper: Keeper, run: SupervisedRun): Promise<void> {

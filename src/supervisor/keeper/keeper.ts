@@ -36,6 +36,8 @@ export class Keeper {
   readonly trees = new Map<string, SupervisedTree>()
   /** Sessions that runs of ours wait for, each looked after once. */
   readonly attended = new Map<string, Promise<void>>()
+  /** Those who wait a while before they look again; a close wakes them. */
+  readonly naps = new Set<() => void>()
   readonly recoveries = new Map<string, Promise<void>>()
   readonly #closing = deferred<void>()
   readonly #buried = new Set<string>()
@@ -72,6 +74,7 @@ export class Keeper {
 
   beginClosing(): void {
     this.isClosing = true
+    for (const wake of this.naps) wake()
     this.#closing.resolve()
   }
 

@@ -15,30 +15,36 @@ const lookEvery = 2000
 
 /** Looks after a session that runs of this keeper wait for: a holder whose owner dies is recovered at once. */
 export function attend(keeper: Keeper, session: string): void {
-  if (keeper.attended.has(session)) return
-  const attending = attendWhileWaiting(keeper, session)
-    .catch((error) => keeper.log.error({ session, err: error }, 'could not look after a waiting session'))
-    .finally(() => keeper.attended.delete(session))
-  keeper.attended.set(session, attending)
+  if (!keeper.attended.has(session)) keeper.attended.set(session, attendWhileWaiting(keeper, session))
 }
 
 async function attendWhileWaiting(keeper: Keeper, session: string): Promise<void> {
   while (keeper.waitingFor(session).length > 0) {
-    const holder = await keeper.store.holder(session)
-    if (holder !== null && holder.supervisor.id !== keeper.id && (await recoverIfDead(keeper, holder)))
-      continue
-    await deathOrAWhile(keeper, holder)
-    await reconcile(keeper)
+    await attendOnce(keeper, session).catch(async (error) => {
+      keeper.log.error({ session, err: error }, 'could not look after a waiting session; trying again')
+      await deathOrAWhile(keeper, null)
+    })
   }
+  // In the same turn as the last look: a waiter that comes now must find nobody attending.
+  keeper.attended.delete(session)
+}
+
+async function attendOnce(keeper: Keeper, session: string): Promise<void> {
+  const holder = await keeper.store.holder(session)
+  const foreign = holder?.supervisor.id === keeper.id ? null : holder
+  if (foreign !== null && (await recoverIfDead(keeper, foreign))) return
+  await deathOrAWhile(keeper, foreign)
+  await reconcile(keeper)
 }
 
 function deathOrAWhile(keeper: Keeper, holder: StoredRun | null): Promise<void> {
   const { promise, resolve } = deferred<void>()
-  const socket = holder === null || holder.supervisor.id === keeper.id ? null : holder.supervisor.socket
+  const socket = holder?.supervisor.socket ?? null
   const unwatch = socket === null ? () => {} : onDeath(socket, resolve)
   const disarm = after(lookEvery, resolve)
-  keeper.closing.then(() => resolve())
+  keeper.naps.add(resolve)
   return promise.finally(() => {
+    keeper.naps.delete(resolve)
     disarm()
     unwatch()
   })
