@@ -13,7 +13,7 @@ test('the library example of the README runs as it stands', async ({ scene }) =>
   expect(examples).toHaveLength(2)
   const [example = ''] = examples
   const index = pathToFileURL(fileURLToPath(new URL('dist/index.js', root))).href
-  const file = join(scene.folder, 'example.mts')
+  const file = join(scene.folder, 'example.mjs')
   writeFileSync(file, example.replace("'coppice'", `'${index}'`))
   const { stdout, stderr, code } = await scene.node([file], { cwd: scene.folder }).exited
   expect({ stderr, code }).toEqual({ stderr: '', code: 0 })
