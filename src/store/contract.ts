@@ -25,11 +25,16 @@ export interface Store {
   register(supervisor: SupervisorRecord): Promise<void>
   /** Says that a supervisor lives. `supervisor_closed` where the store no longer knows it. */
   renew(supervisor: string, at: number): Promise<void>
-  /** Forgets a supervisor that holds no run. */
+  /** Forgets a supervisor that holds no run; one that holds some stays known, so that they are recovered. */
   unregister(supervisor: string, at: number): Promise<void>
   supervisors(): Promise<SupervisorRecord[]>
 
-  /** Writes a new run down: it is admitted where its session is free and nobody waits, else it waits. */
+  /**
+   * Writes a new run down: it is admitted where its session is free and nobody fresh waits before it, else it waits.
+   * The same admission again answers with what became of the run, and admits it where its time has come: so a waiter
+   * that was passed over while its supervisor slept gets in. `run_ended` where the run has ended, or where its parent
+   * is not running any more; `supervisor_closed` where its supervisor is not known.
+   */
   admit(admission: Admission): Promise<Admitted | Queued>
   /** Ends a waiting run that gives up. Where it has been admitted meanwhile, it says so and ends nothing. */
   endIfWaiting(run: string, cause: Cause, message: string | null, at: number): Promise<StoredRun>
@@ -43,7 +48,10 @@ export interface Store {
   treeLaunched(hold: Hold, tree: TreeLaunched): Promise<void>
   treeEnded(hold: Hold, tree: TreeEnded): Promise<void>
 
-  /** Records that the run stops, and why. The cause that is stored already wins, and is what comes back. */
+  /**
+   * Records that the run stops, and why. The cause that is stored already wins, and is what comes back; a later stop
+   * can shorten its grace and nothing else.
+   */
   markStopping(hold: Hold, stop: Stop, at: number): Promise<Stop>
   /** The end of a run, its lock and its trees; the next waiter of the session is admitted. See `Finished`. */
   finishIfHeld(hold: Hold, ending: EndingRecord): Promise<Finished>
@@ -52,8 +60,8 @@ export interface Store {
   requestCancel(run: string, stop: Stop, at: number): Promise<StoredRun>
   /**
    * Claims a run from an owner that is dead: `stopping`, its cause `lost` unless one is recorded, this owner,
-   * fence + 1. Null where the run is not as `seen` any more, so that of many claimants one wins. A waiting run
-   * ends as `lost` at once; the claim then comes back without a fence to finish.
+   * fence + 1. Null where the run is not as `seen` any more, its supervisor's renewal included, so that of many
+   * claimants one wins. A waiting run ends as `lost` at once; the claim then has fence 0, and nothing to finish.
    */
   takeOverIfUnchanged(seen: StoredRun, supervisor: string, at: number): Promise<Hold | null>
 
@@ -213,13 +221,14 @@ export interface RunFilter {
   readonly state?: 'live' | State
   readonly session?: string
   readonly supervisor?: string
-  /** The newest first, at most this many. */
+  /** The newest first, at most this many; 100 where it is not said, and never over 10,000. */
   readonly limit?: number
 }
 
 export interface TranscriptRange {
   /** A position: only what stands after it. */
   readonly after?: string
+  /** 1,000 where it is not said. A page of large entries may be shorter; only an empty one is the end. */
   readonly limit?: number
 }
 

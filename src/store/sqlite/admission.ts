@@ -2,10 +2,11 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { CoppiceError } from '../../errors.js'
 import { isTerminal, type State } from '../../runs/states.js'
-import type { Admission, Admitted, Finished, Priority, Queued } from '../contract.js'
+import type { Admission, Admitted, Priority, Queued } from '../contract.js'
 import { as, givingValues, type RunRow, selectRun, storedRun, valuesAs } from './rows.js'
 import { isLive } from './schema.js'
-import { closed, isFresh } from './supervisors.js'
+import { closed } from './supervisors.js'
+import { acquire, freshWaiters } from './waiters.js'
 
 export function admissionVerbs(database: DatabaseSync) {
   const refuseLateSubagent = parentCheck(database)
@@ -98,23 +99,6 @@ function queueReader(database: DatabaseSync) {
   }
 }
 
-/** Gives the session of a run that ended to the next waiter whose supervisor is there to take it up. */
-export function nextAdmission(database: DatabaseSync) {
-  const admitNext = database.prepare(`
-    UPDATE runs SET ${acquire}
-    WHERE seq = (${freshWaiters('?')} ORDER BY w.priority, w.seq LIMIT 1)
-    RETURNING id AS run, fence, supervisor AS owner`)
-  const supervisorOf = database.prepare('SELECT id AS supervisor, socket FROM supervisors WHERE seq = ?')
-
-  /** `session` by its row's number. */
-  return (session: number, at: number): Finished['admitted'] => {
-    const next = as<{ run: string; fence: number; owner: number }>(admitNext.get(at, session, at))
-    if (next === undefined) return null
-    const { run, fence, owner } = next
-    return { run, fence, ...(supervisorOf.get(owner) as { supervisor: string; socket: string | null }) }
-  }
-}
-
 /**
  * A look and an insert, in the one transaction. In a single `INSERT … SELECT … RETURNING` they take half as long
  * again, because SQLite fills two temporary tables for it.
@@ -195,19 +179,4 @@ interface Progress {
   readonly fence: number | null
   readonly started_at: number | null
   readonly owner: string
-}
-
-/** Of a waiter; its one parameter is the time. */
-const acquire = `
-  state = 'running',
-  started_at = max(?, created_at),
-  fence = (SELECT fence + 1 FROM sessions WHERE id = runs.session),
-  turn = (SELECT fence + 1 FROM sessions WHERE id = runs.session),
-  previous = (SELECT last FROM sessions WHERE id = runs.session)`
-
-/** The run numbers of a session's waiters; its parameter is the time. CROSS JOIN, so that it begins at the queue. */
-function freshWaiters(session: string): string {
-  return `
-    SELECT w.seq FROM runs w CROSS JOIN supervisors v ON v.seq = w.supervisor
-    WHERE w.session = ${session} AND w.state = 'waiting' AND ${isFresh}`
 }

@@ -13,9 +13,9 @@
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { CoppiceError } from '../../errors.js'
-import { isOneBatch, takeBatch } from './batch.js'
 import type { FileCheck } from './file.js'
 import { Pace } from './pace.js'
+import { Queue, type Request } from './queue.js'
 import { asStoreTrouble, isBusy } from './trouble.js'
 
 export interface Work<T> {
@@ -26,16 +26,6 @@ export interface Work<T> {
   readonly urgent?: boolean
   /** How much it writes, where that may be much. */
   readonly bytes?: number
-}
-
-interface Request {
-  readonly write: () => unknown
-  readonly lane: string
-  readonly urgent: boolean
-  readonly bytes: number
-  readonly since: number
-  readonly resolve: (value: never) => void
-  readonly reject: (error: unknown) => void
 }
 
 type Answer = { readonly value: unknown } | { readonly refusal: CoppiceError }
@@ -49,10 +39,7 @@ export class Committer {
   readonly #commit: StatementSync
   readonly #dataVersion: StatementSync
   readonly #pace = new Pace()
-  #pending: Request[] = []
-  #pendingBytes = 0
-  /** Of a batch that was rolled back. */
-  #oneByOne: Request[] = []
+  readonly #queue = new Queue()
   #seenVersion: unknown
   #scheduled = false
   #closing: Promise<void> | undefined
@@ -71,8 +58,7 @@ export class Committer {
   write<T>({ write, lane, urgent = false, bytes = 0 }: Work<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       this.#refuseWhenClosed()
-      this.#pending.push({ write, lane, urgent, bytes, since: performance.now(), resolve, reject })
-      this.#pendingBytes += bytes
+      this.#queue.add({ write, lane, urgent, bytes, since: performance.now(), resolve, reject })
       this.#schedule()
     })
   }
@@ -96,7 +82,7 @@ export class Committer {
   close(): Promise<void> {
     this.#closing ??= new Promise<void>((resolve) => {
       this.#drained = resolve
-      if (this.#isIdle()) resolve()
+      if (this.#queue.isEmpty) resolve()
     }).then(() => this.#database.close())
     return this.#closing
   }
@@ -113,18 +99,22 @@ export class Committer {
     this.#scheduled = false
     try {
       this.#checkFile()
+      this.#noticeNeighbours()
       this.#begin.run()
     } catch (error) {
-      if (!isBusy(error)) this.#failAll(error)
-      else this.#tryAgain(error)
+      const lasts = !isBusy(error)
+      this.#fail(
+        this.#queue.remove(({ since }) => lasts || this.#waitedTooLong(since)),
+        error,
+      )
+      this.#tryAgain()
       return
     }
-    this.#noticeNeighbours()
-    const batch = this.#take()
+    const batch = this.#queue.take()
     const answers = this.#runAndCommit(batch)
     this.#pace.batchEnded(performance.now())
     if (answers !== null) for (const [at, request] of batch.entries()) settle(request, answers[at])
-    if (this.#isIdle()) this.#drained?.()
+    if (this.#queue.isEmpty) this.#drained?.()
     else this.#schedule()
   }
 
@@ -136,57 +126,33 @@ export class Committer {
       return answers
     } catch (error) {
       this.#rollBack()
-      if (batch.length > 1 || isBusy(error)) this.#oneByOne.push(...batch)
-      else for (const { reject } of batch) reject(asStoreTrouble(error, this.#location))
+      if (batch.length > 1 || isBusy(error)) this.#queue.runOneByOne(batch)
+      else this.#fail(batch, error)
       return null
     }
   }
 
-  #take(): Request[] {
-    const failedTogether = this.#oneByOne.shift()
-    if (failedTogether !== undefined) return [failedTogether]
-    if (isOneBatch(this.#pending.length, this.#pendingBytes)) {
-      const batch = this.#pending
-      this.#pending = []
-      this.#pendingBytes = 0
-      return batch
-    }
-    const { batch, rest } = takeBatch(this.#pending)
-    this.#pending = rest
-    this.#pendingBytes = rest.reduce((sum, { bytes }) => sum + bytes, 0)
-    return batch
+  /** Another program has the file; there is no way to be told when it is done. */
+  #tryAgain(): void {
+    if (this.#queue.isEmpty || this.#scheduled) return
+    this.#scheduled = true
+    setTimeout(this.#flush, Math.random() < 0.8 ? 1 : 2)
   }
 
-  /** Another program has the file: those who waited too long are told, the others ask again in a millisecond. */
-  #tryAgain(error: unknown): void {
-    const late = [...this.#oneByOne, ...this.#pending].filter(({ since }) => this.#waitedTooLong(since))
-    if (late.length > 0) this.#fail(new Set(late), error)
-    if (this.#isIdle()) this.#drained?.()
-    else if (!this.#scheduled) {
-      this.#scheduled = true
-      setTimeout(this.#flush, Math.random() < 0.8 ? 1 : 2)
-    }
-  }
-
-  #failAll(error: unknown): void {
-    this.#fail(new Set([...this.#oneByOne, ...this.#pending]), error)
-    if (this.#isIdle()) this.#drained?.()
-  }
-
-  #fail(failed: ReadonlySet<Request>, error: unknown): void {
-    const others = (request: Request) => !failed.has(request)
-    this.#oneByOne = this.#oneByOne.filter(others)
-    this.#pending = this.#pending.filter(others)
-    this.#pendingBytes = this.#pending.reduce((sum, { bytes }) => sum + bytes, 0)
+  #fail(failed: readonly Request[], error: unknown): void {
     for (const { reject } of failed) reject(asStoreTrouble(error, this.#location))
+    if (this.#queue.isEmpty) this.#drained?.()
   }
 
   #readNow<T>(read: () => T): T {
     this.#database.exec('BEGIN')
     try {
-      return read()
-    } finally {
+      const answer = read()
       this.#database.exec('COMMIT')
+      return answer
+    } catch (error) {
+      this.#rollBack()
+      throw error
     }
   }
 
@@ -205,10 +171,6 @@ export class Committer {
       this.#pace.sawNeighbour(performance.now())
     }
     this.#seenVersion = version
-  }
-
-  #isIdle(): boolean {
-    return this.#pending.length === 0 && this.#oneByOne.length === 0
   }
 
   #waitedTooLong(since: number): boolean {

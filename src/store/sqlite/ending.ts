@@ -6,11 +6,11 @@ import { CoppiceError } from '../../errors.js'
 import { type Cause, endings } from '../../runs/causes.js'
 import { transitions } from '../../runs/transitions.js'
 import type { EndingRecord, Finished, Hold, Stop, StoredRun } from '../contract.js'
-import { nextAdmission } from './admission.js'
 import { finder } from './finding.js'
 import { holdCheck, holding, isHeld } from './holds.js'
 import { as, endingText, givingValues, outcomeOf, valuesAs } from './rows.js'
 import { isLive } from './schema.js'
+import { nextAdmission } from './waiters.js'
 
 export function endingVerbs(database: DatabaseSync) {
   const refuseUnlessHeld = holdCheck(database)

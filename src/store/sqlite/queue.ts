@@ -1,0 +1,52 @@
+import { type Batched, isOneBatch, takeBatch } from './batch.js'
+
+export interface Request extends Batched {
+  readonly write: () => unknown
+  /** When it was asked for, by performance.now(). */
+  readonly since: number
+  readonly resolve: (value: never) => void
+  readonly reject: (error: unknown) => void
+}
+
+/** The requests that no commit has taken yet, in order of arrival. */
+export class Queue {
+  #pending: Request[] = []
+  #bytes = 0
+  /** Of a batch that was rolled back; they came before whatever is pending. */
+  #oneByOne: Request[] = []
+
+  get isEmpty(): boolean {
+    return this.#pending.length === 0 && this.#oneByOne.length === 0
+  }
+
+  add(request: Request): void {
+    this.#pending.push(request)
+    this.#bytes += request.bytes
+  }
+
+  runOneByOne(batch: readonly Request[]): void {
+    this.#oneByOne.push(...batch)
+  }
+
+  /** What the next transaction is for. */
+  take(): readonly Request[] {
+    const alone = this.#oneByOne.shift()
+    if (alone !== undefined) return [alone]
+    const isAll = isOneBatch(this.#pending.length, this.#bytes)
+    const { batch, rest } = isAll ? { batch: this.#pending, rest: [] } : takeBatch(this.#pending)
+    this.#keep(rest)
+    return batch
+  }
+
+  remove(which: (request: Request) => boolean): readonly Request[] {
+    const removed = [...this.#oneByOne, ...this.#pending].filter(which)
+    this.#oneByOne = this.#oneByOne.filter((request) => !which(request))
+    this.#keep(this.#pending.filter((request) => !which(request)))
+    return removed
+  }
+
+  #keep(pending: Request[]): void {
+    this.#pending = pending
+    this.#bytes = pending.reduce((sum, { bytes }) => sum + bytes, 0)
+  }
+}
