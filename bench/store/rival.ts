@@ -17,10 +17,7 @@ export async function lockAndUnlock(folder: string, sessions: number, duration: 
       const file = join(folder, `session-${at}`)
       await writeFile(file, '')
       while (performance.now() < end) {
-        const release = await lockfile.lock(file, {
-          realpath: false,
-          retries: { retries: 10, minTimeout: 10 },
-        })
+        const release = await lockfile.lock(file)
         await release()
         cycles++
       }
