@@ -14,5 +14,6 @@ export function exec(command: string, args: readonly string[] = [], options: Exe
   return new ExecHandle({ link: treeKeeper, error: () => treeLost(tree) }, parsed)
 }
 
-export type { CancelOptions, ExecHandle, ExecResult } from './supervisor/host/exec-handle.js'
+export type { CancelOptions } from './supervisor/host/cancel-options.js'
+export type { ExecHandle, ExecResult } from './supervisor/host/exec-handle.js'
 export type { ExecOptions } from './supervisor/host/exec-options.js'

@@ -6,6 +6,7 @@ import { count, duration, notYet, text } from './option-values.js'
 
 /** Runs the command line and sets the exit code. One line on stderr says what is wrong with a bad one. */
 export async function main(argv: readonly string[]): Promise<void> {
+  process.stdout.on('error', endWithoutReader)
   try {
     await program().parseAsync([...argv])
   } catch (error) {
@@ -20,6 +21,13 @@ export async function main(argv: readonly string[]): Promise<void> {
       process.exitCode = exitCodes.failed
     }
   }
+}
+
+/** A reader that had enough (`| head`) is no failure; a full disk is one. */
+function endWithoutReader(error: NodeJS.ErrnoException): void {
+  if (error.code === 'EPIPE') process.exit()
+  process.stderr.write(`coppice: cannot write to stdout: ${error.message}\n`)
+  process.exit(exitCodes.failed)
 }
 
 function program(): Command {

@@ -25,13 +25,16 @@ export const defaultBounds: Bounds = {
 
 /** The same proportions in no more time than there is: for a shutdown that has less than the bounds add up to. */
 export function shareTime(bounds: Bounds, within: number): Bounds {
-  const wanted = bounds.grace + bounds.killBound + bounds.drainBound
-  if (wanted <= within) return bounds
-  const share = (part: number) => Math.floor((part * within) / wanted)
+  const { grace, killBound, drainBound } = bounds
+  if (grace + killBound + drainBound <= within) return bounds
+  // A part may be without a bound; it can claim no more than all there is.
+  const capped = (part: number) => Math.min(part, within)
+  const wanted = capped(grace) + capped(killBound) + capped(drainBound)
+  const share = (part: number) => (wanted === 0 ? 0 : Math.floor((capped(part) * within) / wanted))
   return {
     timeout: bounds.timeout,
-    grace: share(bounds.grace),
-    killBound: share(bounds.killBound),
-    drainBound: share(bounds.drainBound),
+    grace: share(grace),
+    killBound: share(killBound),
+    drainBound: share(drainBound),
   }
 }

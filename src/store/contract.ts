@@ -36,6 +36,10 @@ export interface Store {
    * is not running any more; `supervisor_closed` where its supervisor is not known.
    */
   admit(admission: Admission): Promise<Admitted | Queued>
+  /** How many runs wait for a session. */
+  queueLength(session: string): Promise<number>
+  /** This supervisor's waiting runs whose session nobody holds, the first of each queue first. */
+  stranded(supervisor: string): Promise<string[]>
   /** Ends a waiting run that gives up. Where it has been admitted meanwhile, it says so and ends nothing. */
   endIfWaiting(run: string, cause: Cause, message: string | null, at: number): Promise<StoredRun>
 

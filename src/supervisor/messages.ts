@@ -29,6 +29,8 @@ export interface StoreSettings {
   readonly location: string
   readonly ttl: number
   readonly runtimeDir: string
+  /** Supervisors that this process has closed, or whose keeper died: they are gone though their process lives. */
+  readonly gone: readonly string[]
   /** Only to look: nothing is created, joined or recovered. */
   readonly observe: boolean
 }

@@ -32,6 +32,7 @@ import { readingVerbs } from './reading.js'
 import { supervisorVerbs } from './supervisors.js'
 import { takeoverVerbs } from './takeover.js'
 import { transcriptVerb } from './transcript.js'
+import { waiterVerbs } from './waiters.js'
 import { writingVerbs } from './writing.js'
 
 export class SqliteStore implements Store {
@@ -122,6 +123,14 @@ export class SqliteStore implements Store {
     return this.#committer.read(() => this.#verbs.sessions())
   }
 
+  queueLength(session: string): Promise<number> {
+    return this.#committer.read(() => this.#verbs.queueLength(session))
+  }
+
+  stranded(supervisor: string): Promise<string[]> {
+    return this.#committer.read(() => this.#verbs.stranded(supervisor))
+  }
+
   holder(session: string): Promise<StoredRun | null> {
     return this.#committer.read(() => this.#verbs.holder(session))
   }
@@ -151,6 +160,7 @@ function verbsOf(database: DatabaseSync) {
     ...endingVerbs(database),
     ...takeoverVerbs(database),
     ...readingVerbs(database),
+    ...waiterVerbs(database),
     runs: listingVerbs(database),
     transcript: transcriptVerb(database),
   }

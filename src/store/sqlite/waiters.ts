@@ -1,7 +1,8 @@
 /** Who waits for a session, and how the next of them gets it. */
 import type { DatabaseSync } from 'node:sqlite'
 import type { Finished } from '../contract.js'
-import { as } from './rows.js'
+import { allAs, as } from './rows.js'
+import { isLive } from './schema.js'
 import { isFresh } from './supervisors.js'
 
 /** Gives the session of a run that ended to the next waiter whose supervisor is there to take it up. */
@@ -18,6 +19,26 @@ export function nextAdmission(database: DatabaseSync) {
     if (next === undefined) return null
     const { run, fence, owner } = next
     return { run, fence, ...(supervisorOf.get(owner) as { supervisor: string; socket: string | null }) }
+  }
+}
+
+export function waiterVerbs(database: DatabaseSync) {
+  const count = database.prepare(`
+    SELECT count(*) AS length FROM runs w
+    WHERE w.session = (SELECT id FROM sessions WHERE key = ?) AND w.state = 'waiting'`)
+  const ofFreeSessions = database.prepare(`
+    SELECT w.id FROM runs w
+    WHERE w.state = 'waiting' AND w.supervisor = (SELECT seq FROM supervisors WHERE id = ?)
+      AND NOT EXISTS (SELECT 1 FROM runs h WHERE h.session = w.session AND h.${isLive})
+    ORDER BY w.priority, w.seq`)
+
+  return {
+    queueLength(session: string): number {
+      return as<{ length: number }>(count.get(session))?.length ?? 0
+    },
+    stranded(supervisor: string): string[] {
+      return allAs<{ id: string }>(ofFreeSessions.all(supervisor)).map(({ id }) => id)
+    },
   }
 }
 

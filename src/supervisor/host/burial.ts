@@ -1,5 +1,4 @@
 import type { CoppiceError } from '../../errors.js'
-import type { Outcome } from '../../runs/outcome.js'
 import type { KeeperSettings } from '../messages.js'
 import { KeeperLink } from './link.js'
 import type { HostRun } from './run.js'
@@ -24,29 +23,8 @@ export async function buryKeeper(
   }
   for (const run of runs) {
     const stored = await undertaker?.call('look', { run: run.id }).catch(() => null)
-    run.terminal(stored?.outcome ?? unstoredOutcome(run, error))
+    if (stored?.outcome) run.terminal(stored.outcome)
+    else run.abandon(error.message)
   }
   await undertaker?.close(Number.POSITIVE_INFINITY).catch(() => {})
-}
-
-/** What can be said of a run whose store cannot be asked. */
-function unstoredOutcome({ id, session, fence }: HostRun, { message }: CoppiceError): Outcome {
-  return {
-    run: id,
-    session,
-    parent: null,
-    request: null,
-    fence: fence === 0 ? null : fence,
-    state: 'lost',
-    cause: 'lost',
-    message,
-    forced: false,
-    callback: 'left_behind',
-    trees: 0,
-    tree: null,
-    startedAt: null,
-    endedAt: new Date().toISOString(),
-    waitedMs: 0,
-    durationMs: 0,
-  }
 }

@@ -4,6 +4,7 @@ import type { Exit, TreeReport, Usage } from '../../containment/contract.js'
 import { CoppiceError } from '../../errors.js'
 import { deferred } from '../../timers.js'
 import type { OutputStream, TreeEnding, TreeResult } from '../messages.js'
+import { type CancelOptions, type ParsedCancel, parseCancel } from './cancel-options.js'
 import type { ParsedExec } from './exec-options.js'
 import type { KeeperLink } from './link.js'
 import { Output } from './output.js'
@@ -28,12 +29,6 @@ export interface ExecResult {
   orThrow(): ExecResult
 }
 
-export interface CancelOptions {
-  readonly reason?: string
-  /** Milliseconds between SIGTERM and SIGKILL; 0 kills at once. */
-  readonly grace?: number
-}
-
 /** What a command belongs to. */
 export interface ExecOwner {
   /** The keeper to launch in; rejects where nothing may be launched any more. */
@@ -55,7 +50,7 @@ export class ExecHandle implements PromiseLike<ExecResult> {
   readonly #result = deferred<ExecResult>()
   #link: KeeperLink | null = null
   #inputTaken: (() => void) | null = null
-  #cancelled: CancelOptions | null = null
+  #cancelled: ParsedCancel | null = null
 
   constructor(owner: ExecOwner, exec: ParsedExec) {
     const { tree, stdio } = exec.request
@@ -82,7 +77,7 @@ export class ExecHandle implements PromiseLike<ExecResult> {
 
   /** Ends the command and all its descendants. A second call joins the first, and a grace of 0 hurries it. */
   async cancel(options: CancelOptions | string = {}): Promise<ExecResult> {
-    this.#cancelled = typeof options === 'string' ? { reason: options } : options
+    this.#cancelled = parseCancel(options)
     this.#postCancel()
     return this.#result.promise
   }
@@ -138,7 +133,7 @@ export class ExecHandle implements PromiseLike<ExecResult> {
   /** A tree that is still being launched is not known by its id yet: then this is called again. */
   #postCancel(): void {
     if (this.#cancelled === null) return
-    this.#link?.post({ type: 'cancelTree', tree: this.id, grace: this.#cancelled.grace ?? null })
+    this.#link?.post({ type: 'cancelTree', tree: this.id, grace: this.#cancelled.grace })
   }
 
   #end(result: TreeResult): void {

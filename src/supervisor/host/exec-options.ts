@@ -14,13 +14,15 @@ export interface ExecOptions extends BoundOptions {
   readonly input?: string | Uint8Array
   /** Where stdin, stdout and stderr lead; one word for all three. Default `['ignore', 'pipe', 'pipe']`. */
   readonly stdio?: StdioPlan | readonly [StdioPlan, StdioPlan, StdioPlan]
-  /** How many bytes of stdout, and of stderr, the result keeps: half from the start, half from the end. 10 MiB. */
+  /** How many bytes of stdout, and of stderr, the result keeps: half from the start, half from the end. 10 MiB; 256 MiB at most. */
   readonly output?: { readonly limit?: number }
 }
 
 const known = ['cwd', 'env', 'input', 'stdio', 'output', ...boundNames]
 const plans: readonly unknown[] = ['pipe', 'inherit', 'ignore']
 const defaultLimit = 10 * 1024 * 1024
+/** Half of what a string can hold (V8: 2^29 - 24 characters); more is to be read from the stream. */
+const mostOutput = 256 * 1024 * 1024
 
 export interface ParsedExec {
   readonly request: TreeRequest
@@ -90,8 +92,8 @@ function parseText(what: string, text: unknown): string {
 function parseLimit(output: ExecOptions['output']): number {
   refuseUnknown('output', output ?? {}, ['limit'])
   const limit = output?.limit ?? defaultLimit
-  if (typeof limit !== 'number' || Number.isNaN(limit) || limit < 0) {
-    throw invalid(`output.limit: ${String(limit)} is no number of bytes`)
+  if (typeof limit !== 'number' || !(limit >= 0 && limit <= mostOutput)) {
+    throw invalid(`output.limit: ${String(limit)} is no number of bytes from 0 to ${mostOutput}`)
   }
   return limit
 }

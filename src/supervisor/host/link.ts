@@ -2,6 +2,7 @@ import { SHARE_ENV, Worker } from 'node:worker_threads'
 import { CoppiceError, fromErrorMessage } from '../../errors.js'
 import { type Deferred, deferred } from '../../timers.js'
 import type { CallName, Calls, KeeperSettings, ToHost, ToKeeper } from '../messages.js'
+import { supervisorGone } from './gone.js'
 
 type RunMessage = Extract<ToHost, { run: string }>
 type TreeMessage = Extract<ToHost, { tree: string }>
@@ -59,7 +60,13 @@ export class KeeperLink {
     const answer = deferred<unknown>()
     this.#calls.set(id, answer)
     this.keepAlive(answer.promise)
-    this.post({ type: 'call', id, call: { name, ask } as Extract<ToKeeper, { type: 'call' }>['call'] })
+    try {
+      this.post({ type: 'call', id, call: { name, ask } as Extract<ToKeeper, { type: 'call' }>['call'] })
+    } catch (error) {
+      // A value that cannot cross to another thread: the caller's, and no answer will come.
+      this.#calls.delete(id)
+      answer.reject(error)
+    }
     return answer.promise as Promise<Calls[Name]['answer']>
   }
 
@@ -126,6 +133,7 @@ export class KeeperLink {
 
   #die(cause: unknown): void {
     if (this.#died !== null) return
+    supervisorGone(this.supervisor)
     const why = cause instanceof Error ? cause.message : String(cause)
     this.#died = this.#closed
       ? new CoppiceError('supervisor_closed', 'the supervisor is closed')

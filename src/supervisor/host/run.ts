@@ -3,11 +3,13 @@ import type { Outcome } from '../../runs/outcome.js'
 import { isTerminal, type State } from '../../runs/states.js'
 import { deferred } from '../../timers.js'
 import { runError } from '../run-error.js'
-import { type CancelOptions, ExecHandle } from './exec-handle.js'
+import { type CancelOptions, parseCancel } from './cancel-options.js'
+import { ExecHandle } from './exec-handle.js'
 import { type ExecOptions, parseExec } from './exec-options.js'
 import type { KeeperLink } from './link.js'
 import type { ParsedSpec } from './spec.js'
 import { thrownRecord } from './thrown.js'
+import { untoldOutcome } from './untold-outcome.js'
 
 /** A run as its callback has it. */
 export interface Run {
@@ -104,9 +106,15 @@ export class HostRun implements BegunRun {
     this.#over.promise.then(() => signal?.removeEventListener('abort', cancel))
     const admitted = this.#link.call('admit', request)
     if (signal?.aborted) cancel()
-    const { fence } = await admitted
-    this.#fence = fence
-    if (this.#state === 'waiting') this.#state = 'running'
+    try {
+      const { fence } = await admitted
+      this.#fence = fence
+      if (this.#state === 'waiting') this.#state = 'running'
+    } catch (error) {
+      // Where the store could not take the run there is no ending of it, and nobody will tell one.
+      if (!isTerminal(this.#state)) this.abandon(error instanceof Error ? error.message : String(error))
+      throw error
+    }
   }
 
   async append(entry: unknown): Promise<string> {
@@ -144,12 +152,8 @@ export class HostRun implements BegunRun {
 
   async cancel(options: CancelOptions | string = {}): Promise<Outcome> {
     if (isTerminal(this.#state)) return this.outcome
-    const { reason, grace } = typeof options === 'string' ? { reason: options } : options
-    return this.#link.call('cancel', {
-      target: { run: this.id },
-      message: reason ?? null,
-      grace: grace ?? null,
-    })
+    const { message, grace } = parseCancel(options)
+    return this.#link.call('cancel', { target: { run: this.id }, message, grace })
   }
 
   async end({ error }: { readonly error?: unknown } = {}): Promise<Outcome> {
@@ -160,9 +164,11 @@ export class HostRun implements BegunRun {
   /** Leaving the scope without `end` is no success: something threw, or somebody forgot. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (!this.signal.aborted) {
-      void this.cancel('its scope was left before end()').catch(() => {})
-      this.settled()
+      const why = 'its scope was left before end()'
+      this.#stopping(runError({ run: this.id, session: this.session }, 'cancelled', why))
+      this.cancel(why).catch(() => {})
     }
+    this.settled()
     await this.outcome
   }
 
@@ -188,7 +194,15 @@ export class HostRun implements BegunRun {
     this.#over.resolve(error)
   }
 
+  /** Ends the run for the host alone: nobody is left who could say more of it. */
+  abandon(why: string): void {
+    this.#link.forgetRun(this.id)
+    const { id, session, fence } = this
+    this.terminal(untoldOutcome({ id, session, fence }, why))
+  }
+
   terminal(outcome: Outcome): void {
+    if (isTerminal(this.#state)) return
     this.#state = outcome.state
     const error = runError({ run: this.id, session: this.session }, outcome.cause, outcome.message)
     if (!this.signal.aborted) this.#abort.abort(error)

@@ -2,21 +2,42 @@ import { onExit } from 'signal-exit'
 
 const polite: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP']
 
+/** Closes within so many milliseconds; with 0 it hurries a close that is under way. */
+type Close = (within: number) => Promise<void>
+
+/** Every supervisor of this process that asked: the signal is raised again when the last of them has closed. */
+const closers = new Set<Close>()
+let unsubscribe: (() => void) | null = null
+let isEnding = false
+
 /**
  * On the first of these signals closes with its usual bounds and then dies of the signal, so that whoever sent it
  * sees that; a second one leaves no grace. Where the host listens to a signal itself, that signal stays its own.
  */
-export function closeOnSignal(close: (within: number) => Promise<void>): () => void {
-  return onExit((_code, signal) => {
-    if (signal === null || !polite.includes(signal)) return undefined
-    // signal-exit has taken its listeners off by now: the second signal comes to these.
-    const hurry = () => void close(0)
-    for (const name of polite) process.on(name, hurry)
-    close(Number.POSITIVE_INFINITY).finally(() => {
-      for (const name of polite) process.off(name, hurry)
-      process.kill(process.pid, signal)
-    })
-    // true keeps signal-exit from re-raising at once.
-    return true
+export function closeOnSignal(close: Close): () => void {
+  closers.add(close)
+  unsubscribe ??= onExit(onSignal)
+  return () => {
+    closers.delete(close)
+    if (closers.size > 0 || isEnding) return
+    unsubscribe?.()
+    unsubscribe = null
+  }
+}
+
+function onSignal(_code: number | null | undefined, signal: NodeJS.Signals | null): true | undefined {
+  if (signal === null || !polite.includes(signal)) return undefined
+  isEnding = true
+  const closing = [...closers]
+  // signal-exit has taken its listeners off by now: the second signal comes to these.
+  const hurry = () => {
+    for (const close of closing) close(0).catch(() => {})
+  }
+  for (const name of polite) process.on(name, hurry)
+  void Promise.allSettled(closing.map((close) => close(Number.POSITIVE_INFINITY))).then(() => {
+    for (const name of polite) process.off(name, hurry)
+    process.kill(process.pid, signal)
   })
+  // true keeps signal-exit from re-raising at once.
+  return true
 }

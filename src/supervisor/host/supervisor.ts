@@ -4,7 +4,7 @@ import type { Bounds } from '../../runs/bounds.js'
 import type { Outcome } from '../../runs/outcome.js'
 import type { KeeperSettings } from '../messages.js'
 import { buryKeeper } from './burial.js'
-import type { CancelOptions } from './exec-handle.js'
+import { type CancelOptions, parseCancel } from './cancel-options.js'
 import { KeeperLink } from './link.js'
 import { Observer } from './observer.js'
 import { type BoundOptions, boundNames, parseBounds, refuseUnknown } from './options.js'
@@ -33,7 +33,7 @@ export async function openSupervisor(options: SupervisorOptions = {}): Promise<S
   const bounds = parseBounds(options)
   const settings: KeeperSettings = { store: storeSettings(options), logLevel: options.logLevel ?? 'silent' }
   const supervisor = new Supervisor(settings, await KeeperLink.open(settings), bounds)
-  if (options.handleSignals === true) closeOnSignal((within) => supervisor.close({ within }))
+  if (options.handleSignals === true) supervisor.closeOnSignal()
   return supervisor
 }
 
@@ -43,6 +43,7 @@ export class Supervisor extends Observer {
   readonly #bounds: Bounds
   readonly #runs = new Map<string, HostRun>()
   #closed: Promise<void> | null = null
+  #unsubscribe: () => void = () => {}
 
   constructor(settings: KeeperSettings, link: KeeperLink, bounds: Bounds) {
     super(link)
@@ -92,12 +93,17 @@ export class Supervisor extends Observer {
     target: string | { readonly session: string },
     options: CancelOptions | string = {},
   ): Promise<Outcome> {
-    const { reason, grace } = typeof options === 'string' ? { reason: options } : options
+    const { message, grace } = parseCancel(options)
     return this.link.call('cancel', {
       target: typeof target === 'string' ? { run: target } : target,
-      message: reason ?? null,
-      grace: grace ?? null,
+      message,
+      grace,
     })
+  }
+
+  /** Closes with the process's first SIGINT, SIGTERM or SIGHUP; the option `handleSignals` of `openSupervisor`. */
+  closeOnSignal(): void {
+    this.#unsubscribe = closeOnSignal((within) => this.close({ within }))
   }
 
   /**
@@ -106,9 +112,20 @@ export class Supervisor extends Observer {
    */
   override close({ within }: CloseOptions = {}): Promise<void> {
     const time = within === undefined ? Number.POSITIVE_INFINITY : parseDuration('within', within)
-    if (this.#closed === null) this.#closed = this.link.close(time)
+    if (this.#closed === null) this.#closed = this.#close(time)
     else if (time === 0) this.link.post({ type: 'hurry' })
     return this.#closed
+  }
+
+  async #close(time: number): Promise<void> {
+    try {
+      await this.link.close(time)
+    } finally {
+      this.#unsubscribe()
+      // Where the store was away there are runs whose ending nobody could store; their callers must not wait.
+      for (const run of this.#runs.values())
+        run.abandon('the supervisor was closed before its ending could be stored')
+    }
   }
 
   #newRun(spec: RunSpec): HostRun {

@@ -2,14 +2,19 @@ import type { ThrownRecord } from '../../store/contract.js'
 
 /**
  * What the transcript keeps of an error that a callback threw: the name, the message, and the HTTP status or
- * error code that SDKs, fetch wrappers and Node put on theirs.
+ * error code that SDKs, fetch wrappers and Node put on theirs. Anything can be thrown, getters that throw included;
+ * nothing of that may keep a run from ending.
  */
 export function thrownRecord(error: unknown): ThrownRecord {
-  if (!(error instanceof Error)) return { name: typeof error, message: String(error) }
-  const { name, message } = error
-  const { status, statusCode, code } = error as { status?: unknown; statusCode?: unknown; code?: unknown }
-  const told = [status, statusCode, code].find(
-    (value) => typeof value === 'number' || typeof value === 'string',
-  )
-  return { name, message, ...(told === undefined ? {} : { status: told as number | string }) }
+  try {
+    if (!(error instanceof Error)) return { name: typeof error, message: String(error) }
+    const { status, statusCode, code } = error as { status?: unknown; statusCode?: unknown; code?: unknown }
+    const told = [status, statusCode, code].find(
+      (value) => typeof value === 'number' || typeof value === 'string',
+    )
+    const record = { name: String(error.name), message: String(error.message) }
+    return told === undefined ? record : { ...record, status: told as number | string }
+  } catch {
+    return { name: typeof error, message: 'an error that cannot be told' }
+  }
 }

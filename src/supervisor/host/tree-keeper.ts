@@ -17,7 +17,8 @@ async function open(): Promise<KeeperLink> {
     const link = await KeeperLink.open(settings)
     link.onDeath = (_error, trees) => {
       keeper = null
-      if (trees.length > 0) void buryTrees(trees)
+      // Its trees have failed for their callers already; where no other keeper opens, nobody can end them.
+      if (trees.length > 0) buryTrees(trees).catch(() => {})
     }
     return link
   } catch (error) {

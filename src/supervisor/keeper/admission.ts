@@ -5,12 +5,23 @@ import { begin, leave } from './admitted.js'
 import type { Keeper } from './keeper.js'
 import { recoverIfDead } from './recovery.js'
 import type { SupervisedRun } from './run.js'
-import { attend } from './waiting.js'
 
 /** Writes a run down and resolves with its fence once it has its session; rejects where it ends before that. */
 export async function admit(keeper: Keeper, run: SupervisedRun): Promise<number> {
+  const holder = await ask(keeper, run)
+  if (run.hold === null) await queue(keeper, run, holder)
+  return run.admitted.promise
+}
+
+/** For a run that waits already. Its session may be free, and nobody else may be about to tell it so. */
+export async function admitAgain(keeper: Keeper, run: SupervisedRun): Promise<void> {
+  await ask(keeper, run)
+}
+
+/** Whoever holds the session that the run did not get. */
+async function ask(keeper: Keeper, run: SupervisedRun): Promise<StoredRun | null> {
   const { request } = run
-  const first = await keeper.store.admit({
+  const answer = await keeper.store.admit({
     run: request.run,
     supervisor: keeper.id,
     session: request.session,
@@ -21,19 +32,19 @@ export async function admit(keeper: Keeper, run: SupervisedRun): Promise<number>
     at: Date.now(),
   })
   run.markStored()
-  if (first.state === 'running') begin(keeper, run, first.fence)
-  else await queue(keeper, run, first.holder)
-  return run.admitted.promise
+  keeper.lookout.watch()
+  if (answer.state === 'waiting') return answer.holder
+  begin(keeper, run, answer.fence)
+  return null
 }
 
 async function queue(keeper: Keeper, run: SupervisedRun, holder: StoredRun | null): Promise<void> {
-  const { wait, session } = run.request
+  const { wait } = run.request
   // A holder whose owner is dead is no reason to be refused: its end is what admits the next.
   if (holder !== null && wait === 0) await recoverIfDead(keeper, holder)
-  if (session !== null) attend(keeper, session)
-  if (wait !== null && run.progress.state === 'waiting') {
-    giveUpAfter(keeper, run, wait)
-  }
+  // It may be dead as well where there is time; that is the lookout's business.
+  else keeper.lookout.news()
+  if (wait !== null && run.progress.state === 'waiting') giveUpAfter(keeper, run, wait)
 }
 
 /** A refusal is stored; where the store cannot take it now, it is tried again. */
@@ -53,8 +64,7 @@ async function refuseAsBusy(keeper: Keeper, run: SupervisedRun): Promise<void> {
   const { session } = run.request
   if (session === null) return
   const holder = await keeper.store.holder(session)
-  const waiting = await keeper.store.runs({ session, state: 'waiting' })
-  const queueLength = waiting.filter(({ id }) => id !== run.id).length
+  const queueLength = (await keeper.store.queueLength(session)) - 1
   if (holder === null) return leave(keeper, run, 'busy', `${queueLength} others wait for it`, { queueLength })
   const since = new Date(holder.startedAt ?? holder.createdAt).toISOString()
   const { host, identity } = holder.supervisor

@@ -1,5 +1,6 @@
 import type { ErrorDetails } from '../../errors.js'
 import type { Cause } from '../../runs/causes.js'
+import type { Outcome } from '../../runs/outcome.js'
 import { advance } from '../../runs/transitions.js'
 import type { Finished, Stop, StoredRun } from '../../store/contract.js'
 import { after } from '../../timers.js'
@@ -61,4 +62,14 @@ export function endedWaiting(
   run.disarm()
   run.admitted.reject(runError(run.request, outcome.cause, outcome.message, details))
   keeper.ended(run, outcome)
+}
+
+/**
+ * Ends a run of ours in whatever state it is: one that waits leaves the queue, unless its admission is faster; one
+ * that has its session is ended with its trees. Null where it never got it.
+ */
+export async function endOurs(keeper: Keeper, run: SupervisedRun, stop: Stop): Promise<Outcome | null> {
+  await run.stored.promise
+  if (run.progress.state === 'waiting') await leave(keeper, run, stop.cause, stop.message)
+  return run.hold === null ? null : endRun(keeper, run, stop)
 }

@@ -4,9 +4,8 @@ import type { Stop, StoredRun } from '../../store/contract.js'
 import { after, deferred } from '../../timers.js'
 import type { Calls, CancelRequest, TreeRequest } from '../messages.js'
 import { admit } from './admission.js'
-import { leave } from './admitted.js'
+import { endOurs } from './admitted.js'
 import { close } from './closing.js'
-import { endRun } from './ending.js'
 import type { Keeper } from './keeper.js'
 import { recoverIfDead, recoverOwner } from './recovery.js'
 import { SupervisedRun } from './run.js'
@@ -36,12 +35,12 @@ export const handlers: Handlers = {
   async append(keeper, { run: id, body }) {
     const run = runOf(keeper, id)
     const index = run.entries++
-    return run.writing(keeper.store.append(run.held(), { index, body, at: Date.now() }))
+    return keeper.store.append(run.held(), { index, body, at: Date.now() })
   },
 
   async draft(keeper, { run: id, body }) {
     const run = runOf(keeper, id)
-    await run.writing(keeper.store.draft(run.held(), body))
+    await keeper.store.draft(run.held(), body)
   },
 
   async check(keeper, { run: id }) {
@@ -113,13 +112,17 @@ async function launchTree(
   return { pid: launched.root.pid }
 }
 
-/** The tree is found by its cookie until it is recorded, so nobody waits for the record. */
+/**
+ * The tree is found by its cookie until it is recorded, so nobody waits for the record. The store keeps the order of
+ * a run's writes: what is asked for here comes before the run's ending.
+ */
 function record(keeper: Keeper, run: SupervisedRun, tree: SupervisedTree): void {
   run.keep(tree)
   const { tree: id, command, args } = tree.request
   const { containment, root } = tree.tree
   const warn = (error: unknown) =>
     keeper.log.warn({ run: run.id, tree: id, err: error }, 'could not record a tree')
+  const hold = run.held()
   const launched = {
     tree: id,
     command: JSON.stringify([command, ...args]),
@@ -127,10 +130,10 @@ function record(keeper: Keeper, run: SupervisedRun, tree: SupervisedTree): void 
     root,
     at: Date.now(),
   }
-  const recorded = run.writing(keeper.store.treeLaunched(run.held(), launched)).catch(warn)
-  tree.result.then(async ({ exit, ended, report: { proof, survivors } }) => {
+  keeper.store.treeLaunched(hold, launched).catch(warn)
+  tree.result.then(({ exit, ended, report: { proof, survivors } }) => {
     const end = { tree: id, code: exit.code, signal: exit.signal, ended, proof, survivors, at: Date.now() }
-    await run.writing(recorded.then(() => keeper.store.treeEnded(run.held(), end))).catch(warn)
+    keeper.store.treeEnded(hold, end).catch(warn)
   })
 }
 
@@ -138,11 +141,8 @@ async function cancel(keeper: Keeper, { target, message, grace }: CancelRequest)
   const stop: Stop = { cause: 'cancelled', message, grace }
   const id = 'run' in target ? target.run : await holderOf(keeper, target.session)
   const ours = keeper.runs.get(id)
-  if (ours !== undefined) {
-    await ours.stored.promise
-    if (ours.progress.state === 'waiting') await leave(keeper, ours, 'cancelled', message)
-    if (ours.ending !== null || ours.progress.state === 'running') return endRun(keeper, ours, stop)
-  }
+  const end = ours === undefined ? null : await endOurs(keeper, ours, stop)
+  if (end !== null) return end
   return outcomeOf(keeper, await keeper.store.requestCancel(id, stop, Date.now()))
 }
 
@@ -161,6 +161,8 @@ async function outcomeOf(keeper: Keeper, stored: StoredRun): Promise<Outcome> {
     if (run.outcome !== null) return run.outcome
     if (await recoverIfDead(keeper, run)) continue
     await endOrAWhile(run)
+    // Whoever answers at once, for whatever reason, is not asked without a pause.
+    await new Promise<void>((resolve) => after(20, resolve))
   }
   throw new CoppiceError('run_ended', `run ${stored.id} is no longer in the store`, { run: stored.id })
 }

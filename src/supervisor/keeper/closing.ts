@@ -1,8 +1,7 @@
 import { type Bounds, shareTime } from '../../runs/bounds.js'
 import type { Stop } from '../../store/contract.js'
 import { settlesWithin } from '../../timers.js'
-import { leave } from './admitted.js'
-import { endRun } from './ending.js'
+import { endOurs } from './admitted.js'
 import type { Keeper } from './keeper.js'
 import type { SupervisedTree } from './tree.js'
 import { endTree } from './tree.js'
@@ -14,24 +13,24 @@ const margin = 5000
 /** Ends everything at once and in parallel, then leaves the store. */
 export async function close(keeper: Keeper, within: number): Promise<void> {
   keeper.beginClosing()
-  const ends = [...endRuns(keeper, within), ...endTrees(keeper, within)]
-  await settlesWithin(
-    longest(ends.map(({ bounds }) => bounds)) + margin,
-    Promise.allSettled(ends.map(({ end }) => end)),
-  )
-  const shared = [...keeper.recoveries.values(), ...keeper.attended.values()]
-  await settlesWithin(margin, Promise.allSettled(shared))
-  await keeper.wakeSocket?.close()
-  if (keeper.hasStore) {
+  const recoveries = [...keeper.recoveries.values()].map((end) => ({ bounds: keeper.bounds, end }))
+  const ends = [...endRuns(keeper, within), ...endTrees(keeper, within), ...recoveries]
+  const bound = Math.min(longest(ends.map(({ bounds }) => bounds)), within) + margin
+  await settlesWithin(bound, Promise.allSettled(ends.map(({ end }) => end)))
+  try {
     if (keeper.isJoined) await keeper.store.unregister(keeper.id, Date.now())
-    await keeper.store.close()
+  } finally {
+    await keeper.wakeSocket?.close()
+    if (keeper.hasStore) await keeper.store.close()
+    await keeper.containment.close()
+    await keeper.closeLog()
   }
-  await keeper.containment.close()
 }
 
 /** Leaves no grace to what is ending. */
 export function hurry(keeper: Keeper): void {
-  endRuns(keeper, 0)
+  const warn = (error: unknown) => keeper.log.warn({ err: error }, 'could not hurry a close')
+  for (const { end } of endRuns(keeper, 0)) end.catch(warn)
   for (const tree of treesWithoutRun(keeper)) tree.hurry()
 }
 
@@ -42,10 +41,8 @@ interface End {
 
 function endRuns(keeper: Keeper, within: number): End[] {
   return [...keeper.runs.values()].map((run) => {
-    if (run.progress.state === 'waiting')
-      return { bounds: run.bounds, end: leave(keeper, run, 'shutdown', null) }
     run.bounds = shareTime(run.bounds, within)
-    return { bounds: run.bounds, end: endRun(keeper, run, { ...shutdown, grace: run.bounds.grace }) }
+    return { bounds: run.bounds, end: endOurs(keeper, run, { ...shutdown, grace: run.bounds.grace }) }
   })
 }
 

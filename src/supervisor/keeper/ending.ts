@@ -3,11 +3,12 @@ import type { Bounds } from '../../runs/bounds.js'
 import type { Cause } from '../../runs/causes.js'
 import type { Outcome } from '../../runs/outcome.js'
 import { advance } from '../../runs/transitions.js'
-import type { Stop } from '../../store/contract.js'
+import type { Finished, Stop } from '../../store/contract.js'
 import { after, settlesWithin } from '../../timers.js'
 import type { TreeEnding } from '../messages.js'
 import type { Keeper } from './keeper.js'
 import type { SupervisedRun } from './run.js'
+import { storeEnding } from './store-ending.js'
 
 /** How long recording `stopping` may hold the signals up: a store that hangs must not keep a tree alive. */
 const recordBound = 1000
@@ -39,26 +40,19 @@ async function end(keeper: Keeper, run: SupervisedRun, asked: Stop): Promise<Out
   // 2. Terminate. A callback that settled has aborted its own signal.
   if (run.callback === 'left_behind')
     keeper.send({ type: 'abort', run: run.id, error: toErrorMessage(run.error()) })
-  await settlesWithin(bounds.grace, run.launched())
-  const trees = [...run.liveTrees]
-  for (const tree of trees) tree.stop(treeEndings[stop.cause] ?? 'cancelled', true)
-  const terminated = Promise.all(trees.map((tree) => tree.terminate()))
-  const emptied = Promise.all(trees.map((tree) => tree.tree.emptied))
-  // A callback that awaits a tree's result cannot settle before it has it.
-  for (const tree of trees) tree.tree.emptied.then(() => tree.conclude(bounds.drainBound))
+  const terminated = run.terminate(treeEndings[stop.cause] ?? 'cancelled', bounds.drainBound)
 
   // 3. Grace: for the trees and for the callback alike, and no longer than they need.
-  const quiet = Promise.all([terminated, emptied, run.settled.promise])
+  const quiet = Promise.all([terminated, run.emptied(), run.settled.promise])
   await settlesWithin(bounds.grace, Promise.race([quiet, run.hurried.promise]))
 
   // 4. Kill.
-  for (const tree of trees) tree.kill()
-  await settlesWithin(bounds.killBound, emptied)
+  const killed = run.kill()
+  await settlesWithin(bounds.killBound, run.emptied())
 
   // 5. Drain. Only now does a callback hear of trees that had to be killed, and may write that down.
-  const concluded = Promise.all(trees.map((tree) => tree.conclude(bounds.drainBound)))
-  const killed = trees.some((tree) => tree.forced)
-  await Promise.all([concluded, killed && settlesWithin(bounds.drainBound, run.settled.promise)])
+  await run.concluded()
+  if (killed) await settlesWithin(bounds.drainBound, run.settled.promise)
 
   // 6. End: the run, its lock and its ending in one transaction.
   const { outcome, admitted } = await finish(keeper, run, stop)
@@ -97,22 +91,14 @@ async function recordStopping(keeper: Keeper, run: SupervisedRun, asked: Stop): 
   return run.stop ?? asked
 }
 
-/** Stores the ending. Nothing else releases a lock, so where the store is away this tries until it is back. */
-async function finish(keeper: Keeper, run: SupervisedRun, stop: Stop) {
-  await settlesWithin(recordBound, run.written())
-  const record = run.endingRecord(stop, Date.now())
+/** Stores the ending of a run of ours, after everything that it wrote. */
+async function finish(keeper: Keeper, run: SupervisedRun, stop: Stop): Promise<Finished> {
   const disarm = after(storeBound, () => keeper.unstored(run))
   try {
-    for (let pause = 20; ; pause = Math.min(pause * 2, 2000)) {
-      try {
-        return await keeper.store.finishIfHeld(run.held(), record)
-      } catch (error) {
-        if (isCoppiceError(error, 'run_lost'))
-          return { outcome: await keeper.outcomeOfLost(run), admitted: null }
-        keeper.log.error({ run: run.id, err: error }, 'could not store the ending; trying again')
-        await new Promise<void>((resolve) => after(pause, resolve))
-      }
-    }
+    return await storeEnding(keeper, run.held(), run.endingRecord(stop, Date.now()))
+  } catch (error) {
+    if (!isCoppiceError(error, 'run_lost')) throw error
+    return { outcome: await keeper.outcomeOfLost(run), admitted: null }
   } finally {
     disarm()
   }

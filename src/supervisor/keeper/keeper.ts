@@ -7,6 +7,7 @@ import type { Finished, Store } from '../../store/contract.js'
 import { deferred } from '../../timers.js'
 import type { SendToHost } from '../messages.js'
 import type { Log } from './log.js'
+import { Lookout } from './lookout.js'
 import type { SupervisedRun } from './run.js'
 import type { SupervisedTree } from './tree.js'
 import type { WakeSocket } from './wake.js'
@@ -19,6 +20,7 @@ export interface KeeperParts {
   readonly containment: Containment
   readonly store: Store | null
   readonly log: Log
+  readonly closeLog: () => Promise<void>
   readonly send: SendToHost
 }
 
@@ -30,19 +32,17 @@ export class Keeper {
   readonly containment: Containment
   readonly #store: Store | null
   readonly log: Log
+  readonly closeLog: () => Promise<void>
   readonly send: SendToHost
   readonly bounds: Bounds = defaultBounds
   readonly runs = new Map<string, SupervisedRun>()
   readonly trees = new Map<string, SupervisedTree>()
-  /** Sessions that runs of ours wait for, each looked after once. */
-  readonly attended = new Map<string, Promise<void>>()
-  /** Those who wait a while before they look again; a close wakes them. */
-  readonly naps = new Set<() => void>()
   readonly recoveries = new Map<string, Promise<void>>()
   readonly #closing = deferred<void>()
   readonly #buried = new Set<string>()
   /** What follows when an ending has given its session to a waiter. */
   onAdmitted: (admitted: NonNullable<Finished['admitted']>) => void = () => {}
+  readonly lookout = new Lookout(this)
   wakeSocket: WakeSocket | null = null
   isClosing = false
   /** Whether other supervisors of the store know this one. */
@@ -55,6 +55,7 @@ export class Keeper {
     this.containment = parts.containment
     this.#store = parts.store
     this.log = parts.log
+    this.closeLog = parts.closeLog
     this.send = parts.send
   }
 
@@ -74,7 +75,7 @@ export class Keeper {
 
   beginClosing(): void {
     this.isClosing = true
-    for (const wake of this.naps) wake()
+    this.lookout.close()
     this.#closing.resolve()
   }
 
@@ -91,12 +92,8 @@ export class Keeper {
     return [...this.runs.values()].filter((run) => run.isStored && run.ending === null)
   }
 
-  waitingFor(session: string): SupervisedRun[] {
-    return this.isClosing
-      ? []
-      : this.unfinishedRuns().filter(
-          (run) => run.request.session === session && run.progress.state === 'waiting',
-        )
+  hasWaiting(): boolean {
+    return this.unfinishedRuns().some(({ progress }) => progress.state === 'waiting')
   }
 
   /** A run is terminal in the store: tells everybody who waits for that. */

@@ -16,7 +16,6 @@ import { openLog } from './log.js'
 import { recoverAll } from './recovery.js'
 import type { SupervisedRun } from './run.js'
 import { endTree } from './tree.js'
-import { reconcile } from './waiting.js'
 import { WakeSocket } from './wake.js'
 
 /** The keeper's thread: opens what it needs, then does what the host's messages say. */
@@ -34,14 +33,18 @@ open(workerData as KeeperSettings, send).then(
 )
 
 async function open({ store: settings, logLevel }: KeeperSettings, send: SendToHost): Promise<Keeper> {
-  const log = await openLog(logLevel)
+  const { log, close: closeLog } = await openLog(logLevel)
+  // A bug in one run's ending must not end the supervision of all the others.
+  process.on('unhandledRejection', (error) => log.error({ err: error }, 'a rejection that nobody handled'))
   const containment = await openGroup()
   const identity = await self()
   const id = newIdentifier('s')
   const host = hostname()
-  if (settings === null) return new Keeper({ id, host, identity, containment, store: null, log, send })
+  const parts = { id, host, identity, containment, log, closeLog, send }
+  if (settings === null) return new Keeper({ ...parts, store: null })
   const store = await openStore(settings.location, { create: !settings.observe })
-  const keeper = new Keeper({ id, host, identity, containment, store, log, send })
+  const keeper = new Keeper({ ...parts, store })
+  for (const supervisor of settings.gone) keeper.bury(supervisor)
   keeper.onAdmitted = (admitted) => handOver(keeper, admitted)
   if (!settings.observe) await join(keeper, settings.ttl, settings.runtimeDir)
   return keeper
@@ -50,8 +53,8 @@ async function open({ store: settings, logLevel }: KeeperSettings, send: SendToH
 /** Makes the keeper known to the other supervisors of its store, and ends what dead ones left. */
 async function join(keeper: Keeper, ttl: number, runtimeDir: string): Promise<void> {
   keeper.wakeSocket = await WakeSocket.open(runtimeDir, keeper.id, {
-    onNews: () => void reconcile(keeper).catch(warn),
-    isLive: (run) => keeper.runs.has(run),
+    onNews: () => keeper.lookout.news(),
+    isLive: (run) => keeper.runs.has(run) || keeper.recoveries.has(run),
   }).catch((error) => {
     warn(error)
     return null

@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises'
 import { isAlive } from '../../containment/processes/identity.js'
 import type { StoredRun, SupervisorRecord } from '../../store/contract.js'
 import type { Keeper } from './keeper.js'
+import { storeEnding } from './store-ending.js'
 
 /**
  * What a dead owner left: its runs are claimed, their trees swept, and then ended as `lost`, which frees their
@@ -50,7 +51,7 @@ async function recover(keeper: Keeper, run: StoredRun): Promise<void> {
     grace: bounds.grace,
     killBound: bounds.killBound,
   })
-  const { outcome, admitted } = await keeper.store.finishIfHeld(hold, {
+  const { outcome, admitted } = await storeEnding(keeper, hold, {
     cause: 'lost',
     message: `its supervisor, pid ${run.supervisor.identity.pid}, was gone`,
     forced: report.killed > 0,
@@ -60,6 +61,7 @@ async function recover(keeper: Keeper, run: StoredRun): Promise<void> {
     error: null,
     at: Date.now(),
   })
+  keeper.wakeSocket?.ended(run.id)
   keeper.log.warn(
     { run: run.id, session: run.session, state: outcome.state, killed: report.killed },
     'recovered a run',

@@ -5,7 +5,7 @@ import type { Outcome } from '../../runs/outcome.js'
 import type { Progress } from '../../runs/transitions.js'
 import type { EndingRecord, Hold, Stop, ThrownRecord } from '../../store/contract.js'
 import { type Deferred, deferred } from '../../timers.js'
-import type { RunRequest } from '../messages.js'
+import type { RunRequest, TreeEnding } from '../messages.js'
 import { runError } from '../run-error.js'
 import type { SupervisedTree } from './tree.js'
 
@@ -40,7 +40,8 @@ export class SupervisedRun {
   readonly liveTrees = new Set<SupervisedTree>()
   readonly #reports: Array<Awaited<SupervisedTree['result']>> = []
   readonly #launches = new Set<Promise<unknown>>()
-  readonly #writes = new Set<Promise<unknown>>()
+  #treesEnd: TreesEnd | null = null
+  #killing = false
   #disarm: () => void = () => {}
 
   constructor(request: RunRequest) {
@@ -81,6 +82,42 @@ export class SupervisedRun {
       this.liveTrees.delete(tree)
       this.#reports.push(result)
     })
+    // A launch that was under way when the run stopped: it is caught up with what the other trees have had.
+    if (this.#treesEnd !== null) void this.#terminate(tree, this.#treesEnd)
+    if (this.#killing) tree.kill()
+  }
+
+  /** SIGTERM to every tree, and to those whose launch is still under way. */
+  async terminate(ended: TreeEnding, drainBound: number): Promise<void> {
+    this.#treesEnd = { ended, drainBound }
+    const end = this.#treesEnd
+    await Promise.all([...this.liveTrees].map((tree) => this.#terminate(tree, end)))
+  }
+
+  /** SIGKILL to every tree, until it is empty; true where there was one left. */
+  kill(): boolean {
+    this.#killing = true
+    for (const tree of this.liveTrees) tree.kill()
+    return [...this.liveTrees].some((tree) => tree.forced)
+  }
+
+  /** Resolves when no launch is under way and no tree has a living process. */
+  async emptied(): Promise<void> {
+    await Promise.allSettled(this.#launches)
+    await Promise.all([...this.liveTrees].map((tree) => tree.tree.emptied))
+  }
+
+  /** Resolves when the results of all trees are told, within the drain bound of each. */
+  async concluded(): Promise<void> {
+    const drainBound = this.#treesEnd?.drainBound ?? 0
+    await Promise.all([...this.liveTrees].map((tree) => tree.conclude(drainBound)))
+  }
+
+  #terminate(tree: SupervisedTree, { ended, drainBound }: TreesEnd): Promise<void> {
+    tree.stop(ended, true)
+    // As soon as it is empty: a callback that awaits a tree's result cannot settle before it has it.
+    tree.tree.emptied.then(() => tree.conclude(drainBound))
+    return tree.terminate()
   }
 
   /** The timer that the run's state needs: its wait while it waits, its timeout while it runs. */
@@ -95,20 +132,6 @@ export class SupervisedRun {
 
   launching<T>(launch: Promise<T>): Promise<T> {
     return track(this.#launches, launch)
-  }
-
-  writing<T>(write: Promise<T>): Promise<T> {
-    return track(this.#writes, write)
-  }
-
-  /** Resolves when every launch under way has become a tree or failed. */
-  async launched(): Promise<void> {
-    await Promise.allSettled(this.#launches)
-  }
-
-  /** Resolves when every write under way is committed or refused. */
-  async written(): Promise<void> {
-    await Promise.allSettled(this.#writes)
   }
 
   get launches(): number {
@@ -134,6 +157,12 @@ export class SupervisedRun {
       at,
     }
   }
+}
+
+/** How the trees of a run end that ends itself. */
+interface TreesEnd {
+  readonly ended: TreeEnding
+  readonly drainBound: number
 }
 
 function track<T>(set: Set<Promise<unknown>>, promise: Promise<T>): Promise<T> {

@@ -1,0 +1,145 @@
+import type { StoredRun, SupervisorRecord } from '../../store/contract.js'
+import { after } from '../../timers.js'
+import { admitAgain } from './admission.js'
+import { begin, endedWaiting } from './admitted.js'
+import { endRun } from './ending.js'
+import type { Keeper } from './keeper.js'
+import { recoverOwner } from './recovery.js'
+import type { SupervisedRun } from './run.js'
+import { onDeath } from './wake.js'
+
+/**
+ * The safety net: what a lost wake-up costs at most. Wake-ups come by socket, so that in the ordinary course
+ * nothing waits for this.
+ */
+const lookEvery = 2000
+/** After a look that failed: what it would have seen may be a cancel. */
+const lookAgain = 250
+
+/**
+ * Looks at what others did to this keeper's runs: when it is told, when another supervisor dies, and now and then
+ * while there are runs. One look at a time, for all runs together, so that its cost does not grow with what waits.
+ */
+export class Lookout {
+  readonly #keeper: Keeper
+  readonly #watched = new Map<string, () => void>()
+  #looking = false
+  #again = false
+  #disarm: (() => void) | null = null
+
+  constructor(keeper: Keeper) {
+    this.#keeper = keeper
+  }
+
+  /** Something may have changed. */
+  news(): void {
+    this.#again = true
+    if (!this.#looking) void this.#look()
+  }
+
+  /** There is a run to look after from now on. */
+  watch(): void {
+    if (this.#disarm === null && !this.#looking) this.#armFor(lookEvery)
+  }
+
+  close(): void {
+    this.#disarm?.()
+    for (const unwatch of this.#watched.values()) unwatch()
+    this.#watched.clear()
+  }
+
+  async #look(): Promise<void> {
+    this.#looking = true
+    this.#disarm?.()
+    this.#disarm = null
+    let next = lookEvery
+    while (this.#again) {
+      this.#again = false
+      next = await this.#lookOnce().then(
+        () => lookEvery,
+        (error: unknown) => {
+          this.#keeper.log.warn({ err: error }, 'could not look at the store; trying again')
+          return lookAgain
+        },
+      )
+    }
+    this.#looking = false
+    this.#armFor(next)
+  }
+
+  #armFor(delay: number): void {
+    if (this.#keeper.isClosing || this.#keeper.runs.size === 0) return
+    this.#disarm = after(delay, () => this.news())
+  }
+
+  async #lookOnce(): Promise<void> {
+    const keeper = this.#keeper
+    await reconcile(keeper)
+    if (!keeper.hasWaiting()) return this.close()
+    const others = (await keeper.store.supervisors()).filter(({ id }) => id !== keeper.id)
+    // Not awaited: a recovery takes as long as the trees that it ends.
+    for (const other of others) void recoverOwner(keeper, other).catch((error) => this.#failed(other, error))
+    this.#watchDeaths(others)
+    await admitStranded(keeper)
+  }
+
+  #failed({ id }: SupervisorRecord, error: unknown): void {
+    this.#keeper.log.error({ supervisor: id, err: error }, 'could not recover what a supervisor left')
+  }
+
+  #watchDeaths(others: readonly SupervisorRecord[]): void {
+    const sockets = new Set(others.flatMap(({ socket }) => (socket === null ? [] : [socket])))
+    for (const [socket, unwatch] of this.#watched) {
+      if (sockets.has(socket)) continue
+      unwatch()
+      this.#watched.delete(socket)
+    }
+    for (const socket of sockets) {
+      if (this.#watched.has(socket)) continue
+      const unwatch = onDeath(socket, () => {
+        this.#watched.delete(socket)
+        this.news()
+      })
+      this.#watched.set(socket, unwatch)
+    }
+  }
+}
+
+/** Brings what this keeper thinks of its runs in line with what the store says. */
+async function reconcile(keeper: Keeper): Promise<void> {
+  const before = keeper.unfinishedRuns()
+  if (before.length === 0) return
+  const live = await keeper.store.runs({ supervisor: keeper.id, state: 'live' })
+  const stored = new Map(live.map((run) => [run.id, run] as const))
+  for (const run of before) {
+    if (run.ending !== null) continue
+    const now = stored.get(run.id) ?? (await keeper.store.run(run.id))
+    // What has ended or begun to end meanwhile by our own hand needs nothing.
+    if (now !== null && run.ending === null) apply(keeper, run, now)
+  }
+}
+
+function apply(keeper: Keeper, run: SupervisedRun, now: StoredRun): void {
+  if (now.outcome !== null && run.progress.state === 'waiting') endedWaiting(keeper, run, now)
+  else if (now.outcome !== null || now.supervisor.id !== keeper.id) {
+    const message = `taken over by supervisor ${now.supervisor.id}`
+    void endRun(keeper, run, { cause: 'lost', message, grace: 0 })
+  } else if (now.fence !== null) {
+    begin(keeper, run, now.fence)
+    if (now.stop !== null) void endRun(keeper, run, now.stop)
+  }
+}
+
+/**
+ * A waiter whose supervisor was asleep when its session was released has been passed over, and the session may be
+ * free since. It asks again, the first of each session.
+ */
+async function admitStranded(keeper: Keeper): Promise<void> {
+  const asked = new Set<string | null>()
+  for (const id of await keeper.store.stranded(keeper.id)) {
+    const run = keeper.runs.get(id)
+    if (run === undefined || asked.has(run.request.session) || run.progress.state !== 'waiting') continue
+    asked.add(run.request.session)
+    await admitAgain(keeper, run)
+  }
+}

@@ -1,0 +1,23 @@
+import { isCoppiceError } from '../../errors.js'
+import type { EndingRecord, Finished, Hold } from '../../store/contract.js'
+import { after } from '../../timers.js'
+import type { Keeper } from './keeper.js'
+
+/**
+ * Stores the end of a run that we hold. Nothing else releases its lock, so where the store is away this tries until
+ * it is back. Rejects with `run_lost` alone: somebody else has claimed the run.
+ */
+export async function storeEnding(keeper: Keeper, hold: Hold, ending: EndingRecord): Promise<Finished> {
+  let record = ending
+  for (let pause = 20; ; pause = Math.min(pause * 2, 2000)) {
+    try {
+      return await keeper.store.finishIfHeld(hold, record)
+    } catch (error) {
+      if (isCoppiceError(error, 'run_lost')) throw error
+      keeper.log.error({ run: hold.run, err: error }, 'could not store the ending; trying again')
+      // An ending that cannot be written down as it is would be refused for ever; its cause still can.
+      if (!isCoppiceError(error)) record = { ...record, message: null, error: null, tree: null }
+    }
+    await new Promise<void>((resolve) => after(pause, resolve))
+  }
+}
