@@ -23,6 +23,12 @@ export const defaultBounds: Bounds = {
   drainBound: 2 * second,
 }
 
+/**
+ * A killed tree takes some milliseconds to be seen empty. With less than this, every shutdown in a hurry would record
+ * survivors that are dead a moment later.
+ */
+const shortestKillBound = 500
+
 /** The same proportions in no more time than there is: for a shutdown that has less than the bounds add up to. */
 export function shareTime(bounds: Bounds, within: number): Bounds {
   const { grace, killBound, drainBound } = bounds
@@ -34,7 +40,7 @@ export function shareTime(bounds: Bounds, within: number): Bounds {
   return {
     timeout: bounds.timeout,
     grace: share(grace),
-    killBound: share(killBound),
+    killBound: Math.max(share(killBound), Math.min(killBound, shortestKillBound)),
     drainBound: share(drainBound),
   }
 }
