@@ -3,12 +3,13 @@ import type { DatabaseSync } from 'node:sqlite'
 import { CoppiceError } from '../../errors.js'
 import { isTerminal, type State } from '../../runs/states.js'
 import type { Admission, Admitted, Priority, Queued } from '../contract.js'
+import type { RememberedRuns } from './remembered.js'
 import { as, givingValues, type RunRow, selectRun, storedRun, valuesAs } from './rows.js'
 import { isLive } from './schema.js'
 import { closed } from './supervisors.js'
 import { acquire, freshWaiters } from './waiters.js'
 
-export function admissionVerbs(database: DatabaseSync) {
+export function admissionVerbs(database: DatabaseSync, remembered: RememberedRuns) {
   const refuseLateSubagent = parentCheck(database)
   const admitAgain = repeatedAdmission(database)
   const queueOf = queueReader(database)
@@ -22,7 +23,7 @@ export function admissionVerbs(database: DatabaseSync) {
       if (seat === undefined) throw closed(supervisor)
       if (seat.free && (session === null || seat.session !== null)) {
         const fence = (seat.fence ?? 0) + 1
-        if (insert(admission, seat, fence)) return { state: 'running', fence, at }
+        if (insertRunning(admission, seat, fence)) return { state: 'running', fence, at }
       }
       const before = admitAgain(admission)
       if (before !== undefined) return before
@@ -32,11 +33,23 @@ export function admissionVerbs(database: DatabaseSync) {
     },
   }
 
+  /** False where the run is stored already. */
+  function insertRunning(admission: Admission, seat: Seat, fence: number): boolean {
+    const seq = insert(admission, seat, fence)
+    if (seq === null) return false
+    const { run, supervisor, session, parent, request, at } = admission
+    const { supervisor: owner, session: number } = seat
+    const facts = { seq, supervisor, owner, number, session, parent, request: request?.id ?? null }
+    remembered.add(run, { ...facts, created_at: at, started_at: at })
+    return true
+  }
+
   /** The first run of a session. */
   function admitFirst(admission: Admission): Admitted {
     makeSession(admission.session)
     const seat = findSeat(admission)
-    if (seat === undefined || !insert(admission, seat, 1)) throw new TypeError('a new session is taken')
+    if (seat === undefined || !insertRunning(admission, seat, 1))
+      throw new TypeError('a new session is taken')
     return { state: 'running', fence: 1, at: admission.at }
   }
 }
@@ -134,12 +147,12 @@ function insertion(database: DatabaseSync) {
     makeSession(session: string | null): void {
       newSession.run(session)
     },
-    /** As running with this fence, or as waiting without one. False where the run is stored already. */
+    /** As running with this fence, or as waiting without one. Its row; null where the run is stored already. */
     insert(
       { run, parent, request, priority, labels, at }: Admission,
       seat: Seat,
       fence: number | null,
-    ): boolean {
+    ): number | null {
       const { supervisor, session, last } = seat
       const rank = ranks[priority]
       const requestId = request?.id ?? null
@@ -147,9 +160,9 @@ function insertion(database: DatabaseSync) {
         fence === null
           ? newWaiter.run(run, session, supervisor, rank, at, parent, requestId, labels)
           : newRun.run(run, session, supervisor, rank, fence, fence, last, at, at, parent, requestId, labels)
-      if (changes === 0) return false
+      if (changes === 0) return null
       if (request !== null) payload.run(lastInsertRowid, request.payload)
-      return true
+      return Number(lastInsertRowid)
     },
   }
 }

@@ -37,7 +37,7 @@ export function connect(path: string): DatabaseSync {
     }
     // FULL: each commit is on the disk before it is acknowledged; NORMAL would lose the last ones with the power.
     database.exec(
-      'PRAGMA synchronous = FULL; PRAGMA cache_size = -16000; PRAGMA journal_size_limit = 67108864',
+      'PRAGMA synchronous = FULL; PRAGMA cache_size = -16000; PRAGMA wal_autocheckpoint = 8000; PRAGMA journal_size_limit = 67108864',
     )
     if (fresh) initialise(database, path)
     // The WAL is opened by the first read; from here on its file is there, and file.ts can know it again.

@@ -8,11 +8,12 @@ import { transitions } from '../../runs/transitions.js'
 import type { EndingRecord, Finished, Hold, Stop, StoredRun } from '../contract.js'
 import { finder } from './finding.js'
 import { holdCheck, holding, isHeld } from './holds.js'
+import type { RememberedRuns } from './remembered.js'
 import { as, endingText, givingValues, outcomeOf, valuesAs } from './rows.js'
 import { isLive } from './schema.js'
 import { nextAdmission } from './waiters.js'
 
-export function endingVerbs(database: DatabaseSync) {
+export function endingVerbs(database: DatabaseSync, remembered: RememberedRuns) {
   const refuseUnlessHeld = holdCheck(database)
   const admitNext = nextAdmission(database)
   const { find, findIfAny } = finder(database)
@@ -35,6 +36,12 @@ export function endingVerbs(database: DatabaseSync) {
   const end = database.prepare(
     'UPDATE runs SET state = ?, cause = ?, message = ?, ended_at = ?, ending = ? WHERE seq = ?',
   )
+  // The end of a run that nothing of its own outlives and nobody waits for, which is nearly every run.
+  const endOrdinary = database.prepare(`
+    UPDATE runs SET state = ?, cause = ?, message = ?, ended_at = ?, ending = ?
+    WHERE seq = ? AND id = ? AND state = 'running' AND fence = ? AND supervisor = ?
+      AND NOT EXISTS (SELECT 1 FROM runs w WHERE w.session = ? AND w.state = 'waiting')
+      AND NOT EXISTS (SELECT 1 FROM trees t WHERE t.run = ? AND t.ended_at IS NULL)`)
   const holderOf = database.prepare(`
     SELECT r.id AS run, r.fence, v.id AS supervisor, v.socket FROM runs r JOIN supervisors v ON v.seq = r.supervisor
     WHERE r.session = (SELECT session FROM runs WHERE id = ?) AND r.${isLive}`)
@@ -57,6 +64,8 @@ export function endingVerbs(database: DatabaseSync) {
     finishIfHeld(hold: Hold, ending: EndingRecord): Finished {
       const { at } = ending
       if (transitions.running[ending.cause] === undefined) throw cannot('end', ending.cause)
+      const ended = finishOrdinary(hold, ending)
+      if (ended !== null) return ended
       const held = valuesAs<HeldRun>(heldRun.get(hold.run, hold.fence, hold.supervisor))
       if (held === undefined) return finishedBefore(hold)
       const [
@@ -109,6 +118,22 @@ export function endingVerbs(database: DatabaseSync) {
       endWaiting.run(endings[cause], cause, message, at, run)
       return find(run)
     },
+  }
+
+  /** Null where the run is not that simple, or not remembered: then somebody has to look. */
+  function finishOrdinary({ run: id, supervisor, fence }: Hold, ending: EndingRecord): Finished | null {
+    const known = remembered.take(id)
+    if (known === undefined || known.supervisor !== supervisor) return null
+    const { cause, message, at } = ending
+    const { seq, owner, number } = known
+    const state = endings[cause]
+    const text = endingText(ending)
+    const { changes } = endOrdinary.run(state, cause, message, at, text, seq, id, fence, owner, number, seq)
+    if (changes === 0) return null
+    return {
+      outcome: outcomeOf({ ...known, id, fence, state, cause, message, ended_at: at }, ending),
+      admitted: null,
+    }
   }
 
   function finishedBefore(hold: Hold): Finished {

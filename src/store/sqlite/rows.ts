@@ -84,21 +84,25 @@ export function outcomeOf(run: EndedRun, { forced, callback, trees, tree }: Endi
     callback,
     trees,
     tree,
-    startedAt: startedAt === null ? null : isoTime(startedAt),
-    endedAt: isoTime(endedAt),
+    startedAt: startedAt === null ? null : isoStart(startedAt),
+    endedAt: isoEnd(endedAt),
     // A wall clock may have been set back in between.
     waitedMs: Math.max(0, (startedAt ?? endedAt) - createdAt),
     durationMs: Math.max(0, endedAt - (startedAt ?? endedAt)),
   }
 }
 
-/** Runs that share a commit share their milliseconds as well. */
-let latest = { at: Number.NaN, text: '' }
-
-function isoTime(at: number): string {
-  if (latest.at !== at) latest = { at, text: new Date(at).toISOString() }
-  return latest.text
+/** Runs that share a commit share their milliseconds as well: one memory for their starts, and one for their ends. */
+function isoTimes(): (at: number) => string {
+  let latest = { at: Number.NaN, text: '' }
+  return (at) => {
+    if (latest.at !== at) latest = { at, text: new Date(at).toISOString() }
+    return latest.text
+  }
 }
+
+const isoStart = isoTimes()
+const isoEnd = isoTimes()
 
 interface EndedRun extends RunFacts {
   readonly state: TerminalState

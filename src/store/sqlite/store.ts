@@ -29,6 +29,7 @@ import type { Committer } from './committer.js'
 import { endingVerbs } from './ending.js'
 import { listingVerbs } from './listing.js'
 import { readingVerbs } from './reading.js'
+import { RememberedRuns } from './remembered.js'
 import { supervisorVerbs } from './supervisors.js'
 import { takeoverVerbs } from './takeover.js'
 import { transcriptVerb } from './transcript.js'
@@ -153,11 +154,12 @@ export class SqliteStore implements Store {
 }
 
 function verbsOf(database: DatabaseSync) {
+  const remembered = new RememberedRuns()
   return {
     ...supervisorVerbs(database),
-    ...admissionVerbs(database),
+    ...admissionVerbs(database, remembered),
     ...writingVerbs(database),
-    ...endingVerbs(database),
+    ...endingVerbs(database, remembered),
     ...takeoverVerbs(database),
     ...readingVerbs(database),
     ...waiterVerbs(database),
