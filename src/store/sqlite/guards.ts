@@ -44,10 +44,11 @@ export function refusals(): string {
 
 function refuse(statement: string, reasons: Record<string, string>): string {
   const name = `refuse ${statement.toLowerCase()}`
-  return `CREATE TRIGGER "${name}" BEFORE ${statement} BEGIN
-    ${Object.entries(reasons)
-      .map(([message, condition]) => `SELECT ${raise(condition, message)};`)
-      .join('\n')}
+  // AFTER: a BEFORE trigger makes SQLite read the row twice. What it aborts is undone all the same.
+  return `CREATE TRIGGER "${name}" AFTER ${statement} BEGIN
+    SELECT CASE ${Object.entries(reasons)
+      .map(([message, condition]) => `WHEN ${condition} THEN RAISE(ABORT, ${quoted(message)})`)
+      .join('\n')} END;
   END;`
 }
 
