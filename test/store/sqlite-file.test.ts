@@ -148,6 +148,8 @@ describe('a file that is not ours', () => {
       const path = join(folder, 'coppice.db')
       await (await openStore(path)).close()
       await chmod(folder, 0o555)
+      // What an ordinary user has closed cannot be removed afterwards, either.
+      onTestFinished(() => chmod(folder, 0o755))
       await chmod(path, 0o444)
       const told = JSON.parse(await run('opens-as-nobody.mjs', path))
       expect(told).toMatchObject({ code: 'store_unavailable', path })
