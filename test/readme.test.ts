@@ -1,5 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { expect } from 'vitest'
 import { test } from './support/scene.ts'
@@ -13,9 +13,11 @@ test('the library example of the README runs as it stands', async ({ scene }) =>
   expect(examples).toHaveLength(2)
   const [example = ''] = examples
   const index = pathToFileURL(fileURLToPath(new URL('dist/index.js', root))).href
+  // The example asks for `node`: let it be the one that runs this.
+  const path = `${dirname(process.execPath)}:${process.env.PATH}`
   const file = join(scene.folder, 'example.mjs')
   writeFileSync(file, example.replace("'coppice'", `'${index}'`))
-  const { stdout, stderr, code } = await scene.node([file], { cwd: scene.folder }).exited
+  const { stdout, stderr, code } = await scene.node([file], { cwd: scene.folder, env: { PATH: path } }).exited
   expect({ stderr, code }).toEqual({ stderr: '', code: 0 })
   expect(stdout.split('\n')).toEqual([
     process.version,
