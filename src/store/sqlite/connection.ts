@@ -14,7 +14,7 @@ export function recognise(path: string): void {
   const database = new DatabaseSync(path, { readOnly: true })
   try {
     // SQLite takes a file of one byte for an empty one.
-    if (isFresh(database, path) && size === 1)
+    if (looksFresh(database, path) && size === 1)
       throw unavailable(path, `the file ${path} is not a database: choose another path for the state`)
   } catch (error) {
     // A first open that was killed while it wrote the first page. There is nothing else that a page alone can hold.
@@ -29,7 +29,7 @@ export function connect(path: string): DatabaseSync {
   try {
     // A call that sleeps would hold up the heartbeat of every run; committer.ts waits with timers.
     database.exec('PRAGMA busy_timeout = 0; PRAGMA foreign_keys = ON')
-    const fresh = isFresh(database, path)
+    const fresh = looksFresh(database, path)
     if (fresh) database.exec(`PRAGMA page_size = ${onePage}`)
     const { journal_mode: mode } = database.prepare('PRAGMA journal_mode = WAL').get() ?? {}
     if (mode !== 'wal') {
@@ -41,7 +41,7 @@ export function connect(path: string): DatabaseSync {
     )
     if (fresh) initialise(database, path)
     // The WAL is opened by the first read; from here on its file is there, and file.ts can know it again.
-    isFresh(database, path)
+    looksFresh(database, path)
     return database
   } catch (error) {
     database.close()
@@ -61,6 +61,27 @@ function initialise(database: DatabaseSync, path: string): void {
   } catch (error) {
     database.exec('ROLLBACK')
     throw error
+  }
+}
+
+/**
+ * One snapshot for the three values: between two of them another supervisor may commit the schema, and half of the
+ * old state with half of the new one looks like another program's file.
+ */
+function looksFresh(database: DatabaseSync, path: string): boolean {
+  database.exec('BEGIN')
+  try {
+    return isFresh(database, path)
+  } finally {
+    endSnapshot(database)
+  }
+}
+
+function endSnapshot(database: DatabaseSync): void {
+  try {
+    database.exec('COMMIT')
+  } catch {
+    // Some errors have ended the transaction already; the one that is on its way says more.
   }
 }
 
