@@ -128,7 +128,7 @@ function insertion(database: DatabaseSync) {
   )
   const newSession = database.prepare('INSERT INTO sessions (key) VALUES (?)')
   const newRun = database.prepare(`
-    INSERT INTO runs (id, session, supervisor, priority, state, fence, turn, previous, created_at, started_at,
+    INSERT OR ROLLBACK INTO runs (id, session, supervisor, priority, state, fence, turn, previous, created_at, started_at,
       parent, request, labels)
     VALUES (?, ?, ?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (id) DO NOTHING`)

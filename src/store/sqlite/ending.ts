@@ -38,7 +38,7 @@ export function endingVerbs(database: DatabaseSync, remembered: RememberedRuns) 
   )
   // The end of a run that nothing of its own outlives and nobody waits for, which is nearly every run.
   const endOrdinary = database.prepare(`
-    UPDATE runs SET state = ?, cause = ?, message = ?, ended_at = ?, ending = ?
+    UPDATE OR ROLLBACK runs SET state = ?, cause = ?, message = ?, ended_at = ?, ending = ?
     WHERE seq = ? AND id = ? AND state = 'running' AND fence = ? AND supervisor = ?
       AND NOT EXISTS (SELECT 1 FROM runs w WHERE w.session = ? AND w.state = 'waiting')
       AND NOT EXISTS (SELECT 1 FROM trees t WHERE t.run = ? AND t.ended_at IS NULL)`)

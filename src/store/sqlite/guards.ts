@@ -44,16 +44,26 @@ export function refusals(): string {
 
 function refuse(statement: string, reasons: Record<string, string>): string {
   const name = `refuse ${statement.toLowerCase()}`
-  // AFTER: a BEFORE trigger makes SQLite read the row twice. What it aborts is undone all the same.
+  // AFTER: a BEFORE trigger makes SQLite read the row twice. What it refuses is undone all the same.
   return `CREATE TRIGGER "${name}" AFTER ${statement} BEGIN
     SELECT CASE ${Object.entries(reasons)
-      .map(([message, condition]) => `WHEN ${condition} THEN RAISE(ABORT, ${quoted(message)})`)
+      .map(([message, condition]) => `WHEN ${condition} THEN ${refusal(message)}`)
       .join('\n')} END;
   END;`
 }
 
 function raise(condition: string, message: string): string {
-  return `CASE WHEN ${condition} THEN RAISE(ABORT, ${quoted(message)}) END`
+  return `CASE WHEN ${condition} THEN ${refusal(message)} END`
+}
+
+/**
+ * ROLLBACK, of the whole transaction: with ABORT, which undoes one statement, SQLite copies each page that a statement
+ * changes, and every run would pay for a refusal that only a fault of ours meets. The committer then runs the batch
+ * again, each request in a transaction of its own. For the same reason the statements of an ordinary run say
+ * OR ROLLBACK, and the foreign keys of its row are deferred.
+ */
+function refusal(message: string): string {
+  return `RAISE(ROLLBACK, ${quoted(message)})`
 }
 
 function hasEnded(run: string): string {

@@ -57,8 +57,8 @@ function tables(): string {
     CREATE TABLE runs (
       seq INTEGER PRIMARY KEY,
       id TEXT NOT NULL UNIQUE,
-      session INTEGER REFERENCES sessions (id),
-      supervisor INTEGER NOT NULL REFERENCES supervisors (seq),
+      session INTEGER REFERENCES sessions (id) DEFERRABLE INITIALLY DEFERRED,
+      supervisor INTEGER NOT NULL REFERENCES supervisors (seq) DEFERRABLE INITIALLY DEFERRED,
       priority INTEGER NOT NULL,
       state TEXT NOT NULL,
       cause TEXT,
