@@ -5,6 +5,9 @@
  *   node bench/store.ts [--json]
  *
  * Rounds of the two rivals take turns in one process, so that both meet the same disk and the same neighbours.
+ *
+ * The rival's figure depends on what was deleted lately: ext4 without a journal takes no inode again within five
+ * minutes, and a search for one that it may take is most of what `lock` then costs. Coppice makes no files.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
