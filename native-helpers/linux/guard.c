@@ -1,0 +1,541 @@
+#include "guard.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "frame.h"
+#include "request.h"
+#include "root.h"
+
+enum {
+    /* Between the end of its tree and the end of its lease, for clocks, and for what a machine does meanwhile. */
+    LEASE_MARGIN_MS = 1000,
+    /* How long the host has to open its ends of the pipes. */
+    OPEN_MS = 10000,
+    SAMPLE_MS = 100,
+    FIRST_LOOK_MS = 2,
+    LAST_LOOK_MS = 200,
+    /* How many processes a report names; it counts them all. */
+    MOST_NAMED = 32,
+};
+
+enum state { LAUNCHING, RUNNING, STOPPING, KILLING, EMPTY, FAILED };
+
+struct guard {
+    uint32_t tree;
+    int control;
+    int signals;
+    /* Tells whether the root's exec worked; -1 once that is known. */
+    int report;
+    /* The host's ends of the root's pipes, and this process's copy of the root's end of its stdin. */
+    int host_ends[3];
+    int stdin_reader;
+    const struct shared *shared;
+    enum walk walk;
+    struct request request;
+
+    enum state state;
+    struct launch_error failure;
+    pid_t root;
+    bool root_exited;
+    int root_status;
+    bool survivors_told;
+    bool rest_terminated;
+    bool forced;
+    uint32_t killed;
+    uint32_t lingered;
+    struct processes lingering;
+    struct processes found;
+    struct processes before;
+
+    /* Moments of the monotonic clock, in milliseconds; NONE where they are not to come. */
+    uint64_t deadline;
+    uint64_t open_until;
+    uint64_t second_step_at;
+    uint64_t kill_at;
+    uint64_t give_up_at;
+    uint64_t look_at;
+    uint64_t look_pause;
+    uint64_t sample_at;
+};
+
+static void set_up(struct guard *guard, const struct guard_task *task);
+static void launch(struct guard *guard);
+static bool open_pipes(struct guard *guard, int stdio[3]);
+static void close_pipes(struct guard *guard);
+static bool is_over(const struct guard *guard);
+static void act_on_time(struct guard *guard);
+static uint64_t next_moment(const struct guard *guard);
+static uint64_t lease_moment(const struct guard *guard);
+static void wait_for_news(struct guard *guard);
+static void read_control(struct guard *guard);
+static void read_report(struct guard *guard);
+static void reap(struct guard *guard);
+static void root_has_exited(struct guard *guard);
+static void stop(struct guard *guard, enum cause cause, uint64_t grace);
+static void terminate_root(struct guard *guard);
+static void terminate_all(struct guard *guard);
+static void kill_tree(struct guard *guard);
+static void sample(struct guard *guard);
+static void tell_launched(struct guard *guard);
+static void tell_failed(struct guard *guard);
+static void tell_stopping(struct guard *guard, enum cause cause);
+static void tell_exit(struct guard *guard, enum frame_type type);
+static void tell_survivors(struct guard *guard);
+static void tell_refused(struct guard *guard, const char *why);
+static void put_processes(struct message *message, const struct processes *processes);
+static void send_message(struct guard *guard, struct message *message);
+
+_Noreturn void guard_main(const struct guard_task *task) {
+    struct guard guard;
+    set_up(&guard, task);
+    const char *why = NULL;
+    extern char **environ;
+    if (!request_parse(task->body, task->length, environ, &guard.request, &why)) {
+        tell_refused(&guard, why);
+        _exit(0);
+    }
+    launch(&guard);
+    while (!is_over(&guard)) {
+        act_on_time(&guard);
+        if (!is_over(&guard)) wait_for_news(&guard);
+    }
+    _exit(0);
+}
+
+static void set_up(struct guard *guard, const struct guard_task *task) {
+    *guard = (struct guard){
+        .tree = task->tree,
+        .control = task->control,
+        .signals = -1,
+        .report = -1,
+        .host_ends = {-1, -1, -1},
+        .stdin_reader = -1,
+        .shared = task->shared,
+        .walk = task->walk,
+        .deadline = NONE,
+        .open_until = NONE,
+        .second_step_at = NONE,
+        .kill_at = NONE,
+        .give_up_at = NONE,
+        .look_at = NONE,
+        .sample_at = NONE,
+    };
+    prctl(PR_SET_NAME, "coppice-guard");
+    setsid();
+}
+
+static void launch(struct guard *guard) {
+    uint64_t now = clock_ms();
+    guard->deadline = guard->request.timeout == NONE ? NONE : clock_after(now, guard->request.timeout);
+    guard->open_until = now + OPEN_MS;
+    if (now >= lease_moment(guard)) {
+        guard->failure = (struct launch_error){.stage = STAGE_LEASE, .error = ETIMEDOUT};
+        tell_failed(guard);
+        return;
+    }
+    /* Before the fork: a child that was orphaned earlier would go to the launcher. */
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGCHLD);
+    guard->signals = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+    int stdio[3] = {-1, -1, -1};
+    guard->failure.stage = STAGE_STDIO;
+    if (guard->signals >= 0 && prctl(PR_SET_CHILD_SUBREAPER, 1) == 0 && open_pipes(guard, stdio)) {
+        guard->failure.stage = STAGE_FORK;
+        guard->root = root_launch(&guard->request, stdio, &guard->report);
+    } else {
+        guard->root = -1;
+    }
+    guard->failure.error = errno;
+    for (int i = 1; i < 3; i++) {
+        if (stdio[i] >= 0) close(stdio[i]);
+    }
+    if (guard->root < 0) tell_failed(guard);
+    /* The supervisor's own stdio is no business of the guard, which would hold it open. */
+    for (int i = 0; i < 3; i++) close(i);
+}
+
+static bool open_pipes(struct guard *guard, int stdio[3]) {
+    for (int i = 0; i < 3; i++) {
+        if (guard->request.stdio[i] != STDIO_PIPE) continue;
+        int ends[2];
+        if (pipe2(ends, O_CLOEXEC) < 0) return false;
+        stdio[i] = ends[i == 0 ? 0 : 1];
+        guard->host_ends[i] = ends[i == 0 ? 1 : 0];
+    }
+    /* Until the host has opened the other end: without a reader that would fail (fifo(7)). */
+    guard->stdin_reader = stdio[0];
+    return true;
+}
+
+static void close_pipes(struct guard *guard) {
+    for (int i = 0; i < 3; i++) {
+        if (guard->host_ends[i] >= 0) close(guard->host_ends[i]);
+        guard->host_ends[i] = -1;
+    }
+    if (guard->stdin_reader >= 0) close(guard->stdin_reader);
+    guard->stdin_reader = -1;
+    guard->open_until = NONE;
+}
+
+/* An empty tree is kept until the host has its pipes, since what was written is in them. */
+static bool is_over(const struct guard *guard) {
+    if (guard->state == FAILED) return true;
+    bool has_pipes = guard->host_ends[0] >= 0 || guard->host_ends[1] >= 0 || guard->host_ends[2] >= 0;
+    return guard->state == EMPTY && (!has_pipes || guard->control < 0);
+}
+
+static void act_on_time(struct guard *guard) {
+    uint64_t now = clock_ms();
+    if (now >= guard->open_until) close_pipes(guard);
+    if (guard->state == EMPTY) return;
+    if (now >= guard->deadline) {
+        guard->deadline = NONE;
+        stop(guard, CAUSE_TIMEOUT, guard->request.grace);
+    }
+    if (now >= lease_moment(guard)) {
+        guard->request.lease = NONE;
+        stop(guard, CAUSE_LEASE, guard->request.grace);
+    }
+    if (now >= guard->second_step_at) terminate_all(guard);
+    if (now >= guard->kill_at) {
+        guard->state = KILLING;
+        guard->kill_at = NONE;
+        guard->second_step_at = NONE;
+        guard->look_at = now;
+        guard->look_pause = FIRST_LOOK_MS;
+    }
+    if (now >= guard->look_at) kill_tree(guard);
+    if (guard->state != EMPTY && now >= guard->give_up_at) {
+        guard->give_up_at = NONE;
+        tell_survivors(guard);
+    }
+    if (now >= guard->sample_at) sample(guard);
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b) { return a < b ? a : b; }
+
+static uint64_t next_moment(const struct guard *guard) {
+    uint64_t next = guard->open_until;
+    if (guard->state == EMPTY) return next;
+    next = earlier(next, guard->deadline);
+    next = earlier(next, lease_moment(guard));
+    next = earlier(next, guard->second_step_at);
+    next = earlier(next, guard->kill_at);
+    next = earlier(next, guard->give_up_at);
+    next = earlier(next, guard->look_at);
+    return earlier(next, guard->sample_at);
+}
+
+/*
+ * When the tree has to begin to end, so that it is over before another supervisor may take the run. The lease is
+ * renewed in the shared page, which is looked at when this moment comes.
+ */
+static uint64_t lease_moment(const struct guard *guard) {
+    if (guard->request.lease == NONE) return NONE;
+    uint64_t renewed = atomic_load(&guard->shared->lease);
+    uint64_t lease = renewed > guard->request.lease ? renewed : guard->request.lease;
+    uint64_t needed = clock_after(clock_after(guard->request.grace, guard->request.kill_bound), LEASE_MARGIN_MS);
+    return lease > needed ? lease - needed : 0;
+}
+
+static void wait_for_news(struct guard *guard) {
+    enum { CONTROL, SIGNALS, REPORT, ALL };
+    struct pollfd files[ALL] = {
+        [CONTROL] = {.fd = guard->control, .events = POLLIN},
+        [SIGNALS] = {.fd = guard->signals, .events = POLLIN},
+        [REPORT] = {.fd = guard->report, .events = POLLIN},
+    };
+    uint64_t now = clock_ms();
+    uint64_t next = next_moment(guard);
+    struct timespec pause = {0};
+    if (next != NONE && next > now) {
+        pause.tv_sec = (time_t)((next - now) / 1000);
+        pause.tv_nsec = (long)((next - now) % 1000) * 1000000;
+    }
+    if (ppoll(files, ALL, next == NONE ? NULL : &pause, NULL) <= 0) return;
+    if (files[REPORT].revents) read_report(guard);
+    if (files[SIGNALS].revents) {
+        struct signalfd_siginfo news[8];
+        while (read(guard->signals, news, sizeof news) > 0) continue;
+        reap(guard);
+    }
+    if (files[CONTROL].revents) read_control(guard);
+}
+
+static void read_control(struct guard *guard) {
+    uint8_t bytes[64];
+    ssize_t length = recv(guard->control, bytes, sizeof bytes, MSG_DONTWAIT);
+    if (length < 0 && (errno == EINTR || errno == EAGAIN)) return;
+    struct frame frame;
+    size_t taken = 0;
+    if (length <= 0) {
+        close(guard->control);
+        guard->control = -1;
+        stop(guard, CAUSE_CONTROL_LOST, guard->request.grace);
+        return;
+    }
+    if (frame_first(bytes, (size_t)length, &frame, &taken) != FRAME_WHOLE) return;
+    struct reader reader = reader_of(frame.body, frame.length);
+    if (frame.type == FRAME_OPENED) close_pipes(guard);
+    if (frame.type == FRAME_KILL) stop(guard, CAUSE_ASKED, 0);
+    if (frame.type == FRAME_STOP) {
+        enum cause cause = (enum cause)read_u8(&reader);
+        uint64_t grace = read_u64(&reader);
+        if (!reader.bad) stop(guard, cause, grace == NONE ? guard->request.grace : grace);
+    }
+}
+
+static void read_report(struct guard *guard) {
+    struct launch_error failure;
+    ssize_t length;
+    do length = read(guard->report, &failure, sizeof failure);
+    while (length < 0 && errno == EINTR);
+    close(guard->report);
+    guard->report = -1;
+    if (length == (ssize_t)sizeof failure) {
+        guard->failure = failure;
+        while (waitpid(guard->root, NULL, __WALL) < 0 && errno == EINTR) continue;
+        tell_failed(guard);
+        return;
+    }
+    if (guard->state == LAUNCHING) guard->state = RUNNING;
+    tell_launched(guard);
+    bool is_limited = guard->request.most_processes != NONE || guard->request.most_memory != NONE;
+    if (is_limited) guard->sample_at = clock_ms();
+    /* Its exit may have been told before its start. */
+    reap(guard);
+}
+
+static void reap(struct guard *guard) {
+    /* The exit of a root that could not become its command is no exit: the report comes first. */
+    if (guard->report >= 0) return;
+    bool had_exited = guard->root_exited;
+    for (;;) {
+        int status;
+        pid_t pid = wait4(-1, &status, WNOHANG | __WALL, NULL);
+        if (pid < 0 && errno == EINTR) continue;
+        if (pid == guard->root && pid > 0) {
+            guard->root_exited = true;
+            guard->root_status = status;
+        }
+        if (pid < 0) {
+            /* ECHILD. Whatever lost its parent came to us, so nobody is left. */
+            guard->state = EMPTY;
+            tell_exit(guard, FRAME_EMPTY);
+            return;
+        }
+        if (pid == 0) break;
+    }
+    if (guard->root_exited && !had_exited) root_has_exited(guard);
+}
+
+static void root_has_exited(struct guard *guard) {
+    descendants_of_us(guard->walk, NULL, 0, &guard->lingering);
+    guard->lingered = (uint32_t)guard->lingering.used;
+    tell_exit(guard, FRAME_ROOT_EXITED);
+    if (guard->second_step_at != NONE) terminate_all(guard);
+    if (guard->state == RUNNING && !guard->request.lingers) stop(guard, CAUSE_ROOT_EXITED, guard->request.grace);
+}
+
+/* The first stop decides; a later one can only make it shorter. */
+static void stop(struct guard *guard, enum cause cause, uint64_t grace) {
+    if (guard->state == EMPTY || guard->state == FAILED || guard->state == KILLING) return;
+    uint64_t now = clock_ms();
+    uint64_t kill_at = clock_after(now, grace);
+    if (guard->state == STOPPING) {
+        if (kill_at < guard->kill_at) {
+            guard->kill_at = kill_at;
+            guard->give_up_at = clock_after(kill_at, guard->request.kill_bound);
+        }
+        return;
+    }
+    guard->state = STOPPING;
+    guard->deadline = NONE;
+    guard->kill_at = kill_at;
+    guard->give_up_at = clock_after(kill_at, guard->request.kill_bound);
+    if (cause != CAUSE_ASKED) tell_stopping(guard, cause);
+    if (grace == 0) return;
+    if (guard->request.stop_by_stdin) {
+        guard->second_step_at = now + grace / 2;
+    } else if (guard->request.root_first && !guard->root_exited) {
+        terminate_root(guard);
+        guard->second_step_at = now + grace / 2;
+    } else {
+        terminate_all(guard);
+    }
+}
+
+static void terminate_root(struct guard *guard) {
+    kill(guard->root, guard->request.stop_signal);
+    kill(guard->root, SIGCONT);
+}
+
+/*
+ * SIGTERM, then SIGCONT, without which a stopped process would not get the former. What is forked meanwhile is
+ * looked for once more; what a handler starts after it is left alone, since it may be its clean-up.
+ */
+static void terminate_all(struct guard *guard) {
+    guard->second_step_at = NONE;
+    if (guard->rest_terminated) return;
+    guard->rest_terminated = true;
+    struct processes *found = &guard->found;
+    if (!descendants_of_us(guard->walk, NULL, 0, found)) found->used = 0;
+    bool root_had_it = guard->request.root_first && !guard->request.stop_by_stdin && !guard->root_exited;
+    for (size_t i = 0; i < found->used; i++) {
+        if (root_had_it && found->entries[i].pid == guard->root) continue;
+        process_signal(&found->entries[i], guard->request.stop_signal);
+    }
+    for (size_t i = 0; i < found->used; i++) process_signal(&found->entries[i], SIGCONT);
+}
+
+static bool contains(const struct processes *processes, const struct process *process) {
+    for (size_t i = 0; i < processes->used; i++) {
+        if (processes->entries[i].pid == process->pid && processes->entries[i].start == process->start) return true;
+    }
+    return false;
+}
+
+static void kill_tree(struct guard *guard) {
+    guard->forced = true;
+    kill_descendants(guard->walk, NULL, 0, &guard->found);
+    for (size_t i = 0; i < guard->found.used; i++) {
+        /* Some are killed more than once before they are gone; they are few. */
+        if (!contains(&guard->before, &guard->found.entries[i])) guard->killed++;
+    }
+    struct processes before = guard->before;
+    guard->before = guard->found;
+    guard->found = before;
+    guard->look_at = clock_ms() + guard->look_pause;
+    guard->look_pause = earlier(guard->look_pause * 2, LAST_LOOK_MS);
+    reap(guard);
+}
+
+/* Where no cgroup does it. Memory is what is resident, and shared memory counts once where that is too much. */
+static void sample(struct guard *guard) {
+    if (guard->state != RUNNING) {
+        guard->sample_at = NONE;
+        return;
+    }
+    guard->sample_at = clock_ms() + SAMPLE_MS;
+    struct processes *found = &guard->found;
+    if (!descendants_of_us(guard->walk, NULL, 0, found)) return;
+    if (guard->request.most_processes != NONE && found->used > guard->request.most_processes) {
+        stop(guard, CAUSE_PROCESSES, 0);
+        return;
+    }
+    if (guard->request.most_memory == NONE) return;
+    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    uint64_t resident = 0;
+    for (size_t i = 0; i < found->used; i++) resident += found->entries[i].resident_pages * page;
+    if (resident <= guard->request.most_memory) return;
+    uint64_t proportional = 0;
+    for (size_t i = 0; i < found->used; i++) proportional += process_proportional_memory(found->entries[i].pid);
+    if (proportional > guard->request.most_memory) stop(guard, CAUSE_MEMORY, 0);
+}
+
+static void tell_launched(struct guard *guard) {
+    struct message message;
+    struct process root = {0};
+    process_read(guard->root, &root);
+    message_begin(&message, FRAME_LAUNCHED, guard->tree);
+    message_u32(&message, (uint32_t)getpid());
+    message_u32(&message, (uint32_t)guard->root);
+    message_u64(&message, root.start);
+    for (int i = 0; i < 3; i++) {
+        struct stat status = {0};
+        bool is_pipe = guard->host_ends[i] >= 0 && fstat(guard->host_ends[i], &status) == 0;
+        message_u32(&message, is_pipe ? (uint32_t)guard->host_ends[i] : 0);
+        message_u64(&message, is_pipe ? (uint64_t)status.st_ino : 0);
+    }
+    send_message(guard, &message);
+}
+
+static void tell_failed(struct guard *guard) {
+    guard->state = FAILED;
+    struct message message;
+    message_begin(&message, FRAME_LAUNCH_FAILED, guard->tree);
+    message_u32(&message, guard->failure.stage);
+    message_u32(&message, (uint32_t)guard->failure.error);
+    send_message(guard, &message);
+}
+
+static void tell_stopping(struct guard *guard, enum cause cause) {
+    struct message message;
+    message_begin(&message, FRAME_STOPPING, guard->tree);
+    message_u8(&message, (uint8_t)cause);
+    send_message(guard, &message);
+}
+
+/* ROOT_EXITED while others live, EMPTY when nobody does: everything that is known by then. */
+static void tell_exit(struct guard *guard, enum frame_type type) {
+    struct message message;
+    struct rusage usage = {0};
+    /* Of every process that was waited for, by us or by its parent, and that is all of them in the end. */
+    getrusage(RUSAGE_CHILDREN, &usage);
+    uint64_t cpu_us = (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000 +
+                      (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
+    message_begin(&message, type, guard->tree);
+    message_u32(&message, (uint32_t)guard->root_status);
+    message_u8(&message, guard->root_exited);
+    message_u8(&message, guard->forced);
+    message_u32(&message, guard->killed);
+    message_u64(&message, cpu_us);
+    message_u64(&message, (uint64_t)usage.ru_maxrss * 1024);
+    message_u32(&message, guard->lingered);
+    put_processes(&message, &guard->lingering);
+    send_message(guard, &message);
+}
+
+static void tell_survivors(struct guard *guard) {
+    struct message message;
+    if (!descendants_of_us(guard->walk, NULL, 0, &guard->found)) guard->found.used = 0;
+    message_begin(&message, FRAME_SURVIVORS, guard->tree);
+    message_u32(&message, guard->killed);
+    message_u32(&message, (uint32_t)guard->found.used);
+    put_processes(&message, &guard->found);
+    send_message(guard, &message);
+}
+
+static void tell_refused(struct guard *guard, const char *why) {
+    struct message message;
+    message_begin(&message, FRAME_REFUSED, guard->tree);
+    message_text(&message, why);
+    send_message(guard, &message);
+}
+
+static void put_processes(struct message *message, const struct processes *processes) {
+    size_t count = processes->used < MOST_NAMED ? processes->used : MOST_NAMED;
+    message_u32(message, (uint32_t)count);
+    for (size_t i = 0; i < count; i++) {
+        message_u32(message, (uint32_t)processes->entries[i].pid);
+        message_u64(message, processes->entries[i].start);
+        message_text(message, processes->entries[i].name);
+    }
+}
+
+/*
+ * The launcher reads at once, and its socket has room for hundreds of these: where one cannot be sent, the launcher
+ * is stopped, and a guard does not wait for anybody.
+ */
+static void send_message(struct guard *guard, struct message *message) {
+    message_end(message);
+    if (guard->control < 0) return;
+    ssize_t sent;
+    do sent = send(guard->control, message->bytes, message->used, MSG_DONTWAIT | MSG_NOSIGNAL);
+    while (sent < 0 && errno == EINTR);
+}
