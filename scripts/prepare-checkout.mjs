@@ -26,6 +26,10 @@ step(
   },
 )
 
+step('native helper', 'native-helpers/build/.coppice-built', digest(filesBelow('native-helpers')), () => {
+  run(process.execPath, ['native-helpers/build.mjs'])
+})
+
 /** Does `work` unless the stamp says that it was done for exactly these inputs. */
 function step(name, stamp, inputs, work) {
   const path = join(root, stamp)
@@ -56,6 +60,6 @@ function digest(files) {
 function filesBelow(folder) {
   return readdirSync(join(root, folder), { recursive: true })
     .map((name) => join(folder, String(name)))
-    .filter((name) => statSync(join(root, name)).isFile())
+    .filter((name) => !name.startsWith('native-helpers/build/') && statSync(join(root, name)).isFile())
     .sort()
 }

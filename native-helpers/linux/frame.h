@@ -16,6 +16,7 @@ enum frame_type {
     FRAME_STOP = 3,
     FRAME_KILL = 4,
     FRAME_LEASE = 5,
+    FRAME_LOOK = 6,
     /* launcher and guards to keeper */
     FRAME_HELLO = 64,
     FRAME_LAUNCHED = 65,

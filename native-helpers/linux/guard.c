@@ -292,6 +292,7 @@ static void read_control(struct guard *guard) {
     if (frame_first(bytes, (size_t)length, &frame, &taken) != FRAME_WHOLE) return;
     struct reader reader = reader_of(frame.body, frame.length);
     if (frame.type == FRAME_OPENED) close_pipes(guard);
+    if (frame.type == FRAME_LOOK && guard->state != EMPTY) tell_survivors(guard);
     if (frame.type == FRAME_KILL) stop(guard, CAUSE_ASKED, 0);
     if (frame.type == FRAME_STOP) {
         enum cause cause = (enum cause)read_u8(&reader);
@@ -462,6 +463,9 @@ static void tell_launched(struct guard *guard) {
         message_u32(&message, is_pipe ? (uint32_t)guard->host_ends[i] : 0);
         message_u64(&message, is_pipe ? (uint64_t)status.st_ino : 0);
     }
+    struct process self = {0};
+    process_read(getpid(), &self);
+    message_u64(&message, self.start);
     send_message(guard, &message);
 }
 

@@ -194,6 +194,7 @@ static void take_frame(struct launcher *launcher, const struct frame *frame) {
     switch (frame->type) {
     case FRAME_LAUNCH: start_guard(launcher, frame); break;
     case FRAME_OPENED:
+    case FRAME_LOOK:
     case FRAME_STOP:
     case FRAME_KILL: forward(launcher, frame); break;
     case FRAME_LEASE: {

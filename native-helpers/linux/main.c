@@ -2,10 +2,11 @@
  * coppice-launcher: starts process trees for a supervisor, each under a guard of its own, and ends them all when the
  * supervisor is gone. It is spoken to through descriptor 3, in the frames of protocol.md.
  *
- *   coppice-launcher [--check] [--walk=all]
+ *   coppice-launcher [--check] [--walk=all] [--version]
  *
  * --check      reads requests and says whether it would take them, and starts nothing
  * --walk=all   looks at every process, also where the kernel lists each one's children
+ * --version    prints the version of the protocol
  *
  * Exit codes: 0 when the last tree has ended after the supervisor; 125 where it cannot work here; 2 for bad usage.
  */
@@ -31,6 +32,9 @@ int main(int argc, char **argv) {
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--check") == 0) {
             checks = true;
+        } else if (strcmp(argv[i], "--version") == 0) {
+            puts("coppice-launcher 1");
+            return 0;
         } else if (strcmp(argv[i], "--walk=all") == 0) {
             walk = WALK_ALL;
         } else {

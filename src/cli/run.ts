@@ -1,10 +1,10 @@
 import { onExit } from 'signal-exit'
+import type { ContainmentKind } from '../containment/contract.js'
 import { type CoppiceError, isCoppiceError } from '../errors.js'
 import type { Outcome } from '../runs/outcome.js'
 import type { ExecResult } from '../supervisor/host/exec-handle.js'
 import type { Run, RunHandle } from '../supervisor/host/run.js'
 import { openSupervisor, type SupervisorOptions } from '../supervisor/host/supervisor.js'
-import { insistOn } from './containment.js'
 import { exitCodeOf } from './exit-codes.js'
 import { checkReport, writeReport } from './report.js'
 import { stateOption } from './state.js'
@@ -14,7 +14,7 @@ export interface RunOptions {
   readonly timeout?: number
   readonly grace?: number
   readonly wait?: number
-  readonly containment?: string
+  readonly containment?: ContainmentKind
   readonly report?: string
   readonly state?: string
   readonly logLevel: NonNullable<SupervisorOptions['logLevel']>
@@ -22,10 +22,13 @@ export interface RunOptions {
 
 /** `coppice run`: one tree in one run, stdio passed through. */
 export async function run(command: readonly string[], options: RunOptions): Promise<void> {
-  const { session, grace, wait, report, logLevel } = options
+  const { session, grace, wait, report, logLevel, containment } = options
   if (report !== undefined) await checkReport(report)
-  if (options.containment !== undefined) insistOn(options.containment)
-  const supervisor = await openSupervisor({ ...stateOption(options), logLevel })
+  const supervisor = await openSupervisor({
+    ...stateOption(options),
+    logLevel,
+    ...(containment === undefined ? {} : { containment }),
+  })
   try {
     const tool = new Tool(command)
     const handle = supervisor.start(

@@ -22,6 +22,11 @@ export interface Containment {
    * recorded group or descends from one of those. Resolves when none is left or the bound has passed.
    */
   sweep(target: SweepTarget): Promise<TreeReport>
+  /**
+   * Says when the leases of whoever launches end, in milliseconds of the monotonic clock: trees end before, also
+   * where nobody is left to end them. Trees that are launched before the first call have no lease.
+   */
+  renew(until: number): void
   /** Stops what the containment itself keeps running. Trees are ended before by whoever launched them. */
   close(): Promise<void>
 }
@@ -40,7 +45,35 @@ export interface LaunchRequest {
   /** Differences from the supervisor's own environment; undefined removes a variable. */
   readonly env?: Readonly<Record<string, string | undefined>>
   readonly stdio: readonly [StdioPlan, StdioPlan, StdioPlan]
+  /**
+   * `stop`: the tree ends when its root has exited, also where whoever launched it is frozen; `keep`: what is left then
+   * runs until the tree is ended. A containment without a guard leaves both to whoever launched the tree.
+   */
+  readonly linger: 'stop' | 'keep'
+  /** What the containment does by itself, where whoever launched the tree is frozen or gone. */
+  readonly bounds: TreeBounds
 }
+
+/** Milliseconds, and `Infinity` for none. */
+export interface TreeBounds {
+  /** From the launch until the tree is ended as `timed_out`. */
+  readonly timeout: number
+  /** Between SIGTERM and SIGKILL. */
+  readonly grace: number
+  /** From SIGKILL until what lives counts as a survivor. */
+  readonly killBound: number
+}
+
+/** A pipe whose other end is the tree's: it is opened by path, and its inode tells that it is the one. */
+export interface HostPipe {
+  readonly path: string
+  readonly inode: bigint
+}
+
+export type HostPipes = readonly [stdin: HostPipe | null, stdout: HostPipe | null, stderr: HostPipe | null]
+
+/** Why a containment ends a tree by itself. */
+export type StopCause = 'exited' | 'timed_out' | 'over_limit' | 'lost'
 
 /** What the operating system reported of the root process. */
 export interface Exit {
@@ -53,16 +86,25 @@ export interface Tree {
   readonly id: string
   readonly containment: ContainmentKind
   readonly root: Identity
-  /** Null where the plan was not `pipe`. */
+  /** Null where the plan was not `pipe`, and where the pipes are opened by path. */
   readonly stdin: Writable | null
   readonly stdout: Readable | null
   readonly stderr: Readable | null
+  /** Pipes that are for whoever reads and writes them to open; null where they are the streams above. */
+  readonly pipes: HostPipes | null
+  /** Says that they are opened, or that nobody will. */
+  opened(): void
+  /** Resolves when the containment begins to end the tree by itself. */
+  readonly stopped: Promise<StopCause>
   /** Resolves when the root has exited; its descendants may live on. */
   readonly exited: Promise<Exit>
   /** Resolves once no process of the tree is alive, as far as this kind can see. */
   readonly emptied: Promise<void>
-  /** SIGTERM, then SIGCONT, to every process of the tree. Resolves when they are sent. */
-  terminate(): Promise<void>
+  /**
+   * SIGTERM, then SIGCONT, to every process of the tree. Resolves when they are sent. What lives after `grace`
+   * milliseconds is killed, by a containment that can, also where nobody calls `kill`.
+   */
+  terminate(grace: number): Promise<void>
   /** SIGKILL to every process of the tree, again and again until it is empty or `abandon` is called. */
   kill(): void
   /** What can be said of the tree now: before `emptied` its living processes are the survivors. */
@@ -76,8 +118,8 @@ export interface TreeReport {
   readonly proof: Proof
   /** How many processes were killed (SIGKILL), as far as they were seen. */
   readonly killed: number
-  /** Descendants that were alive when the root had exited. */
-  readonly lingered: number
+  /** Descendants that were alive when the root had exited; 32 at most are named. */
+  readonly lingered: readonly Survivor[]
   readonly survivors: readonly Survivor[]
   readonly usage: Usage | null
 }

@@ -1,4 +1,4 @@
-import type { Exit, StdioPlan, TreeReport } from '../containment/contract.js'
+import type { ContainmentKind, Exit, HostPipes, StdioPlan, TreeReport } from '../containment/contract.js'
 import type { ErrorMessage } from '../errors.js'
 import type { Bounds } from '../runs/bounds.js'
 import type { Outcome } from '../runs/outcome.js'
@@ -22,6 +22,8 @@ import type {
 export interface KeeperSettings {
   /** Null for a keeper of trees alone, behind `coppice/exec`. */
   readonly store: StoreSettings | null
+  /** The kind that is insisted on; null for the best that works here. */
+  readonly containment: ContainmentKind | null
   readonly logLevel: string
 }
 
@@ -43,7 +45,7 @@ export interface Calls {
   draft: { ask: { run: string; body: string | null }; answer: undefined }
   check: { ask: { run: string }; answer: undefined }
   /** Resolves when the tree is launched. */
-  launch: { ask: TreeRequest; answer: { pid: number } }
+  launch: { ask: TreeRequest; answer: { pid: number; pipes: HostPipes | null } }
   /** Resolves when the run has ended; it may be any process's run. */
   cancel: { ask: CancelRequest; answer: Outcome }
   find: { ask: RunFilter; answer: StoredRun[] }
@@ -116,6 +118,8 @@ export type ToKeeper =
   | { readonly type: 'stdin'; readonly tree: string; readonly chunk: Uint8Array | null }
   /** The host has taken this much output and can take as much again. */
   | { readonly type: 'credit'; readonly tree: string; readonly stream: OutputStream; readonly bytes: number }
+  /** The host has opened the tree's pipes, or cannot. */
+  | { readonly type: 'opened'; readonly tree: string }
   /** A close that is under way is to leave no more grace. */
   | { readonly type: 'hurry' }
   | { readonly type: 'cancelTree'; readonly tree: string; readonly grace: number | null }

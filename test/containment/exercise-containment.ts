@@ -9,6 +9,8 @@ import { Launching } from './launching.ts'
 export interface Expectations {
   /** What a report says of a tree of which nothing is left. */
   readonly nothingLeft: Pick<TreeReport, 'containment' | 'proof' | 'survivors'>
+  /** The same of a sweep after a supervisor that is gone. */
+  readonly nothingSwept: Pick<TreeReport, 'containment' | 'proof' | 'survivors'>
   /** Whether a daemon that scrubs its environment is held. Where not, the suite shows its escape. */
   readonly holdsEscapes: boolean
   /** Whether it is faster than a process that forks and exits every 30 milliseconds. */

@@ -26,7 +26,7 @@ export function exerciseExit(here: () => Launching, { nothingLeft }: Expectation
         const { tree } = await here().launch('bash', ['-c', `ulimit -c 0; kill -${signal.slice(3)} $$`])
         expect(await tree.exited).toEqual({ code: null, signal })
         await tree.emptied
-        expect(await tree.report()).toMatchObject({ ...nothingLeft, killed: 0, lingered: 0 })
+        expect(await tree.report()).toMatchObject({ ...nothingLeft, killed: 0, lingered: [] })
       },
     )
 
@@ -37,20 +37,14 @@ export function exerciseExit(here: () => Launching, { nothingLeft }: Expectation
       await out.after('holder')
       tree.kill()
       await tree.emptied
-      expect((await tree.report()).lingered).toBe(1)
+      expect((await tree.report()).lingered).toHaveLength(1)
     })
 
     test('keeps output for a reader that comes late', async () => {
-      const tree = await here().containment.launch({
-        tree: `${here().run}-late`,
-        run: here().run,
-        command: 'bash',
-        args: ['-c', 'seq 1 5000'],
-        stdio: ['ignore', 'pipe', 'ignore'],
-      })
+      const { tree, stdout } = await here().launchUnread('bash', ['-c', 'seq 1 5000'])
       await tree.exited
       await tree.emptied
-      const chunks = await tree.stdout?.toArray()
+      const chunks = await stdout?.toArray()
       expect(
         Buffer.concat(chunks ?? [])
           .toString()
@@ -60,8 +54,8 @@ export function exerciseExit(here: () => Launching, { nothingLeft }: Expectation
     })
 
     test('without reading its input is no error', async () => {
-      const { tree } = await here().launch('true', [], { stdio: ['pipe', 'pipe', 'inherit'] })
-      tree.stdin?.end(Buffer.alloc(10_000_000))
+      const { tree, stdin } = await here().launch('true', [], { stdio: ['pipe', 'pipe', 'inherit'] })
+      stdin?.end(Buffer.alloc(10_000_000))
       expect(await tree.exited).toEqual({ code: 0, signal: null })
       await tree.emptied
     })

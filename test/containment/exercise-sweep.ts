@@ -8,7 +8,7 @@ import type { Expectations } from './exercise-containment.ts'
 import { fixture, type Launching } from './launching.ts'
 
 /** What is left of a run whose supervisor was killed. */
-export function exerciseSweep(here: () => Launching, { nothingLeft }: Expectations): void {
+export function exerciseSweep(here: () => Launching, { nothingSwept }: Expectations): void {
   describe('sweep', () => {
     const started: ChildProcess[] = []
     afterEach(() => {
@@ -33,7 +33,7 @@ export function exerciseSweep(here: () => Launching, { nothingLeft }: Expectatio
 
     test('ends a tree by its cookie alone', async () => {
       await leave(here().run, 'ready', 'ignores-sigterm.sh')
-      expect(await sweep([])).toMatchObject({ ...nothingLeft, killed: 2, lingered: 2 })
+      expect(await sweep([])).toMatchObject({ ...nothingSwept, killed: 2, lingered: [{}, {}] })
     })
 
     test('ends inner runs, and not those whose name only begins alike', async () => {
@@ -42,23 +42,23 @@ export function exerciseSweep(here: () => Launching, { nothingLeft }: Expectatio
       here().otherRuns.push(`${run}b`)
       const { root: other } = await leave(`${run}b`, 'ready', 'ignores-sigterm.sh')
       const { pid, startTime } = living(other.pid)
-      expect(await sweep([])).toMatchObject({ ...nothingLeft, killed: 2 })
+      expect(await sweep([])).toMatchObject({ ...nothingSwept, killed: 2 })
       expect(isAlive(pid, startTime)).toBe(true)
       const rest = { run: `${run}b`, roots: [other], grace: 0, killBound: 5000 }
-      expect(await here().containment.sweep(rest)).toMatchObject({ ...nothingLeft, killed: 2 })
+      expect(await here().containment.sweep(rest)).toMatchObject({ ...nothingSwept, killed: 2 })
     })
 
     test('ends by the recorded root what has no cookie', async () => {
       const { root, said } = await leave(here().run, 'scrubbed', 'scrubs-environment.sh')
       const scrubbed = living(Number(said))
-      expect(await sweep([root])).toMatchObject({ ...nothingLeft, killed: 2 })
+      expect(await sweep([root])).toMatchObject({ ...nothingSwept, killed: 2 })
       expect(isAlive(scrubbed.pid, scrubbed.startTime)).toBe(false)
     })
 
     test('leaves a handler its grace, and ends as soon as nothing is left', async () => {
       const { root, out } = await leave(here().run, 'ready', 'finishes-on-sigterm.sh')
       const before = performance.now()
-      expect(await sweep([root], 30_000)).toMatchObject({ ...nothingLeft, killed: 0 })
+      expect(await sweep([root], 30_000)).toMatchObject({ ...nothingSwept, killed: 0 })
       expect(performance.now() - before).toBeLessThan(10_000)
       await out.after('finished')
     })
@@ -66,7 +66,7 @@ export function exerciseSweep(here: () => Launching, { nothingLeft }: Expectatio
     test('kills after the grace', async () => {
       const { root } = await leave(here().run, 'ready', 'ignores-sigterm.sh')
       const before = performance.now()
-      expect(await sweep([root], 300)).toMatchObject({ ...nothingLeft, killed: 2 })
+      expect(await sweep([root], 300)).toMatchObject({ ...nothingSwept, killed: 2 })
       expect(performance.now() - before).toBeGreaterThanOrEqual(300)
     })
 
@@ -82,7 +82,7 @@ export function exerciseSweep(here: () => Launching, { nothingLeft }: Expectatio
         { ...real, ...now, pidNamespace: 'pid:[1]' },
       ]
       expect(said).toBe('')
-      expect(await sweep(roots)).toMatchObject({ ...nothingLeft, killed: 2 })
+      expect(await sweep(roots)).toMatchObject({ ...nothingSwept, killed: 2 })
       expect(isAlive(now.pid, now.startTime)).toBe(true)
       killIfAlive(now)
       await once(stranger, 'exit')
@@ -102,7 +102,7 @@ export function exerciseSweep(here: () => Launching, { nothingLeft }: Expectatio
 
     test('of a run that left nothing is over at once', async () => {
       const before = performance.now()
-      expect(await sweep([], 30_000)).toMatchObject({ ...nothingLeft, killed: 0, lingered: 0 })
+      expect(await sweep([], 30_000)).toMatchObject({ ...nothingSwept, killed: 0, lingered: [] })
       expect(performance.now() - before).toBeLessThan(5000)
     })
   })

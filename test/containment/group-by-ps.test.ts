@@ -7,6 +7,7 @@ process.env.TEST_PROCESSES_BY = 'ps'
 
 exerciseContainment('group, by ps', async () => openGroup({ processes: await openPosixTable() }), {
   nothingLeft: { containment: 'group', proof: 'unproven', survivors: [] },
+  nothingSwept: { containment: 'group', proof: 'unproven', survivors: [] },
   holdsEscapes: false,
   // Between the ps that finds it and its signal lie milliseconds.
   outrunsForks: false,

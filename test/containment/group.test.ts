@@ -6,6 +6,7 @@ import { fixture } from './launching.ts'
 
 exerciseContainment('group', openGroup, {
   nothingLeft: { containment: 'group', proof: 'unproven', survivors: [] },
+  nothingSwept: { containment: 'group', proof: 'unproven', survivors: [] },
   holdsEscapes: false,
   outrunsForks: true,
 })

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto'
+import type { Readable, Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import type { Containment, LaunchRequest, Tree } from '#src/containment/contract.js'
+import { openPipe } from '#src/containment/pipes.js'
 import { carriers, killIfAlive } from '../support/alive.ts'
 import { eventually } from '../support/eventually.ts'
 import { Lines } from '../support/lines.ts'
@@ -9,9 +11,25 @@ export function fixture(name: string): string {
   return fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url))
 }
 
-export interface Launched {
+export interface Unread {
   readonly tree: Tree
+  readonly stdin: Writable | null
+  readonly stdout: Readable | null
+}
+
+export interface Launched extends Unread {
   readonly out: Lines
+}
+
+function streamsOf(tree: Tree): Pick<Unread, 'stdin' | 'stdout'> {
+  if (tree.pipes === null) return { stdin: tree.stdin, stdout: tree.stdout }
+  const [stdin, stdout] = tree.pipes
+  const opened = {
+    stdin: stdin && openPipe(stdin, 'write').on('error', () => {}),
+    stdout: stdout && openPipe(stdout, 'read'),
+  }
+  tree.opened()
+  return opened
 }
 
 /** The launches of one test, under a run of their own by which what they left can be found. */
@@ -32,16 +50,28 @@ export class Launching {
     args: readonly string[] = [],
     more: Partial<LaunchRequest> = {},
   ): Promise<Launched> {
+    const launched = await this.launchUnread(command, args, more)
+    return { ...launched, out: new Lines(launched.stdout) }
+  }
+
+  /** As `launch`, and nobody reads its output so far. */
+  async launchUnread(
+    command: string,
+    args: readonly string[] = [],
+    more: Partial<LaunchRequest> = {},
+  ): Promise<Unread> {
     const tree = await this.containment.launch({
       tree: `${this.run}-${this.#launches++}`,
       run: this.run,
       command,
       args,
       stdio: ['ignore', 'pipe', 'ignore'],
+      linger: 'keep',
+      bounds: { timeout: Number.POSITIVE_INFINITY, grace: 5_000, killBound: 10_000 },
       ...more,
     })
     this.#trees.push(tree)
-    return { tree, out: new Lines(tree.stdout) }
+    return { tree, ...streamsOf(tree) }
   }
 
   /** Launches a program of test/fixtures. */

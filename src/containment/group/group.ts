@@ -23,6 +23,7 @@ export async function openGroup({ processes }: GroupOptions = {}): Promise<Conta
       return new GroupTree(request, await launchRoot(request, table), table, treeKill)
     },
     sweep: (target) => sweep(target, table),
+    renew() {},
     async close() {
       await treeKill?.close()
     },

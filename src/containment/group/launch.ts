@@ -3,9 +3,9 @@ import { PassThrough, pipeline, type Readable, type Writable } from 'node:stream
 import { execa } from 'execa'
 import type { Identity } from '../../identity.js'
 import type { Exit, LaunchRequest } from '../contract.js'
+import { launchError } from '../launch-error.js'
 import { runVariable, treeVariable } from '../processes/cookie.js'
 import type { ProcessTable } from '../processes/table.js'
-import { launchError } from './launch-error.js'
 import { RootProcess } from './root-process.js'
 
 export interface Launched {

@@ -1,6 +1,6 @@
 import type { SweepTarget, TreeReport } from '../contract.js'
 import { isRunWithin } from '../processes/cookie.js'
-import type { ProcessTable } from '../processes/table.js'
+import type { ProcessEntry, ProcessTable } from '../processes/table.js'
 import { Membership } from './membership.js'
 import { Pause } from './pause.js'
 import { groupReport } from './report.js'
@@ -18,11 +18,11 @@ export async function sweep(target: SweepTarget, table: ProcessTable): Promise<T
     since: null,
   })
   const processes = new TreeProcesses(table, membership, null)
-  let lingered: number | null = null
+  let lingered: readonly ProcessEntry[] | null = null
 
   const left = async () => {
     const living = await processes.living()
-    lingered ??= living.length
+    lingered ??= living
     return processes.reachable(living)
   }
   /** True once none is left, false where the time is up. Where the list cannot be had, nobody knows. */
@@ -54,7 +54,7 @@ export async function sweep(target: SweepTarget, table: ProcessTable): Promise<T
     await processes.killStopped(null)
     await emptyWithin(target.killBound, kill)
   }
-  return groupReport(processes.killed, lingered ?? 0, await processes.living())
+  return groupReport(processes.killed, lingered ?? [], await processes.living())
 }
 
 const shortestInterval = 5

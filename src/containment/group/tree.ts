@@ -20,6 +20,9 @@ export class GroupTree implements Tree {
   readonly stdin: Writable | null
   readonly stdout: Readable | null
   readonly stderr: Readable | null
+  readonly pipes = null
+  /** Whoever launched the tree ends it: this containment does nothing by itself. */
+  readonly stopped = new Promise<never>(() => {})
   readonly exited: Promise<Exit>
   readonly emptied: Promise<void>
   readonly #process: RootProcess
@@ -30,8 +33,8 @@ export class GroupTree implements Tree {
   #state: 'running' | 'killing' | 'emptied' | 'abandoned' = 'running'
   #isWatched = false
   #isStruck = false
-  /** How many the first look after the root's exit found; null before it. */
-  #lingered: number | null = null
+  /** What the first look after the root's exit found; null before it. */
+  #lingered: readonly ProcessEntry[] | null = null
   /** The root, until the first look. */
   #lastSeen: readonly Survivor[]
 
@@ -59,7 +62,9 @@ export class GroupTree implements Tree {
     this.exited.then(() => this.#watch())
   }
 
-  async terminate(): Promise<void> {
+  opened(): void {}
+
+  async terminate(_grace: number): Promise<void> {
     if (this.#isOver) return
     await this.#processes.terminate()
   }
@@ -79,7 +84,7 @@ export class GroupTree implements Tree {
 
   async report(): Promise<TreeReport> {
     if (this.#state !== 'emptied') await this.#look().catch(() => {})
-    return groupReport(this.#processes.killed, this.#lingered ?? 0, this.#lastSeen)
+    return groupReport(this.#processes.killed, this.#lingered ?? [], this.#lastSeen)
   }
 
   /**
@@ -115,7 +120,7 @@ export class GroupTree implements Tree {
     const hadExited = !this.#process.isUnreaped
     const living = await this.#processes.living()
     this.#lastSeen = living
-    if (hadExited) this.#lingered ??= living.length
+    if (hadExited) this.#lingered ??= living
     if (hadExited && living.length === 0 && !this.#isOver) {
       this.#state = 'emptied'
       this.#resolveEmptied()

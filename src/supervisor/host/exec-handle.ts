@@ -1,6 +1,6 @@
 import { type Readable, Writable } from 'node:stream'
 import { StringDecoder } from 'node:string_decoder'
-import type { Exit, TreeReport, Usage } from '../../containment/contract.js'
+import type { Exit, HostPipes, TreeReport, Usage } from '../../containment/contract.js'
 import { CoppiceError } from '../../errors.js'
 import { deferred } from '../../timers.js'
 import type { OutputStream, TreeEnding, TreeResult } from '../messages.js'
@@ -8,6 +8,7 @@ import { type CancelOptions, type ParsedCancel, parseCancel } from './cancel-opt
 import type { ParsedExec } from './exec-options.js'
 import type { KeeperLink } from './link.js'
 import { Output } from './output.js'
+import { TreePipes } from './pipes.js'
 
 /** What became of a command, for every exit, zero or not. */
 export interface ExecResult {
@@ -48,7 +49,9 @@ export class ExecHandle implements PromiseLike<ExecResult> {
   readonly #outputs: Record<OutputStream, Output>
   readonly #input: Writable
   readonly #result = deferred<ExecResult>()
+  readonly #drainBound: number
   #link: KeeperLink | null = null
+  #pipes: TreePipes | null = null
   #inputTaken: (() => void) | null = null
   #cancelled: ParsedCancel | null = null
 
@@ -57,8 +60,12 @@ export class ExecHandle implements PromiseLike<ExecResult> {
     this.id = tree
     this.#owner = owner
     const output = (stream: OutputStream) =>
-      new Output(exec.limit, (bytes) => this.#link?.post({ type: 'credit', tree, stream, bytes }))
+      new Output(exec.limit, (bytes) => {
+        if (this.#pipes === null) this.#link?.post({ type: 'credit', tree, stream, bytes })
+        else this.#pipes.credit(stream, bytes)
+      })
     this.#outputs = { 1: output(1), 2: output(2) }
+    this.#drainBound = exec.request.bounds.drainBound
     this.#input = this.#openInput()
     this.stdin = stdio[0] === 'pipe' && exec.input === null ? this.#input : null
     this.pid = this.#launch(exec)
@@ -120,14 +127,26 @@ export class ExecHandle implements PromiseLike<ExecResult> {
       receive: (message) => {
         if (message.type === 'output') this.#outputs[message.stream].push(message.chunk)
         else if (message.type === 'stdinTaken') this.#inputTaken?.()
-        else this.#end(message.result)
+        else void this.#end(message.result)
       },
       lost: (error) => this.#fail(error),
     })
-    const { pid } = await link.call('launch', exec.request)
+    const { pid, pipes } = await link.call('launch', exec.request)
+    if (pipes !== null) this.#openPipes(pipes, link)
     if (exec.input !== null) this.#input.end(exec.input)
     this.#postCancel()
     return pid
+  }
+
+  #openPipes(pipes: HostPipes, link: KeeperLink): void {
+    try {
+      this.#pipes = TreePipes.open(pipes, this.#outputs)
+    } catch (error) {
+      link.post({ type: 'cancelTree', tree: this.id, grace: 0 })
+      throw error
+    } finally {
+      link.post({ type: 'opened', tree: this.id })
+    }
   }
 
   /** A tree that is still being launched is not known by its id yet: then this is called again. */
@@ -136,7 +155,16 @@ export class ExecHandle implements PromiseLike<ExecResult> {
     this.#link?.post({ type: 'cancelTree', tree: this.id, grace: this.#cancelled.grace })
   }
 
-  #end(result: TreeResult): void {
+  /** A tree may end before its launch is told: the keeper answers in turns of its own. */
+  async #end(result: TreeResult): Promise<void> {
+    if (
+      !(await this.pid.then(
+        () => true,
+        () => false,
+      ))
+    )
+      return
+    await this.#pipes?.drain(this.#drainBound)
     this.#outputs[1].end()
     this.#outputs[2].end()
     this.#input.destroy()
@@ -153,6 +181,7 @@ export class ExecHandle implements PromiseLike<ExecResult> {
 
   #fail(error: unknown): void {
     this.#link?.forgetTree(this.id)
+    this.#pipes?.close()
     this.#outputs[1].end()
     this.#outputs[2].end()
     this.#input.destroy()
@@ -163,12 +192,17 @@ export class ExecHandle implements PromiseLike<ExecResult> {
     const send = (chunk: Uint8Array | null) => this.#link?.post({ type: 'stdin', tree: this.id, chunk })
     const input = new Writable({
       write: (chunk: Buffer, _encoding, done) => {
-        this.#inputTaken = done
-        // A copy: the port would otherwise clone the whole pool that a small buffer is a slice of.
-        this.pid.then(() => send(new Uint8Array(chunk)), done)
+        this.pid.then(() => {
+          if (this.#pipes !== null) return void this.#pipes.stdin?.write(chunk, () => done())
+          this.#inputTaken = done
+          // A copy: the port would otherwise clone the whole pool that a small buffer is a slice of.
+          send(new Uint8Array(chunk))
+        }, done)
       },
       final: (done) => {
-        this.pid.then(() => send(null)).then(() => done(), done)
+        this.pid
+          .then(() => (this.#pipes === null ? send(null) : void this.#pipes.stdin?.end()))
+          .then(() => done(), done)
       },
     })
     // A tool that exits without reading its input is no error of its caller's.

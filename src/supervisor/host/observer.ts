@@ -44,6 +44,10 @@ export class Observer {
 /** Opens a store to look at it: nothing is created, recovered or written. Rejects where there is none. */
 export async function openObserver(options: StateOptions): Promise<Observer> {
   return new Observer(
-    await KeeperLink.open({ store: { ...storeSettings(options), observe: true }, logLevel: 'silent' }),
+    await KeeperLink.open({
+      store: { ...storeSettings(options), observe: true },
+      containment: 'group',
+      logLevel: 'silent',
+    }),
   )
 }

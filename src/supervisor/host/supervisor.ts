@@ -1,3 +1,4 @@
+import { type ContainmentKind, containmentKinds } from '../../containment/contract.js'
 import { type Duration, parseDuration } from '../../durations.js'
 import { CoppiceError, isCoppiceError } from '../../errors.js'
 import type { Bounds } from '../../runs/bounds.js'
@@ -16,11 +17,13 @@ import { type StateOptions, stateOptionNames, storeSettings } from './state.js'
 export interface SupervisorOptions extends BoundOptions, StateOptions {
   /** Close on SIGINT, SIGTERM and SIGHUP, then die of the signal; a second one skips the grace. Default false. */
   readonly handleSignals?: boolean
+  /** Insists on this kind: `launch_failed` where it cannot be had. Default: the best that works here. */
+  readonly containment?: ContainmentKind
   /** What the keeper writes to stderr, by pino's levels. Default `silent`. */
   readonly logLevel?: 'silent' | 'error' | 'warn' | 'info' | 'debug'
 }
 
-const known = [...stateOptionNames, 'handleSignals', 'logLevel', ...boundNames]
+const known = [...stateOptionNames, 'containment', 'handleSignals', 'logLevel', ...boundNames]
 
 export interface CloseOptions {
   /** How long the whole shutdown may take; every run gets its share of it. Default: the runs' own bounds. */
@@ -31,10 +34,24 @@ export interface CloseOptions {
 export async function openSupervisor(options: SupervisorOptions = {}): Promise<Supervisor> {
   refuseUnknown('openSupervisor', options, known)
   const bounds = parseBounds(options)
-  const settings: KeeperSettings = { store: storeSettings(options), logLevel: options.logLevel ?? 'silent' }
+  const settings: KeeperSettings = {
+    store: storeSettings(options),
+    containment: parseContainment(options.containment),
+    logLevel: options.logLevel ?? 'silent',
+  }
   const supervisor = new Supervisor(settings, await KeeperLink.open(settings), bounds)
   if (options.handleSignals === true) supervisor.closeOnSignal()
   return supervisor
+}
+
+function parseContainment(kind: unknown): ContainmentKind | null {
+  if (kind === undefined) return null
+  const known: readonly unknown[] = containmentKinds
+  if (known.includes(kind)) return kind as ContainmentKind
+  throw new CoppiceError(
+    'invalid_option',
+    `containment: ${String(kind)} is none of ${containmentKinds.join(', ')}`,
+  )
 }
 
 /** One per gateway process. Its runs are supervised by its keeper, whatever the host's own thread does. */

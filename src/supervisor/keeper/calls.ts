@@ -94,7 +94,7 @@ async function launchTree(
   keeper: Keeper,
   run: SupervisedRun | null,
   request: TreeRequest,
-): Promise<{ pid: number }> {
+): Promise<Calls['launch']['answer']> {
   const { tree: id, command, args, cwd, env, stdio } = request
   const launched = await keeper.containment.launch({
     tree: id,
@@ -104,12 +104,14 @@ async function launchTree(
     cwd,
     env,
     stdio,
+    linger: 'stop',
+    bounds: request.bounds,
   })
   const tree = new SupervisedTree(launched, request, keeper.send)
   keeper.trees.set(id, tree)
   tree.result.then(() => keeper.trees.delete(id))
   if (run !== null) record(keeper, run, tree)
-  return { pid: launched.root.pid }
+  return { pid: launched.root.pid, pipes: launched.pipes }
 }
 
 /**

@@ -40,7 +40,7 @@ async function end(keeper: Keeper, run: SupervisedRun, asked: Stop): Promise<Out
   // 2. Terminate. A callback that settled has aborted its own signal.
   if (run.callback === 'left_behind')
     keeper.send({ type: 'abort', run: run.id, error: toErrorMessage(run.error()) })
-  const terminated = run.terminate(treeEndings[stop.cause] ?? 'cancelled', bounds.drainBound)
+  const terminated = run.terminate(treeEndings[stop.cause] ?? 'cancelled', bounds)
 
   // 3. Grace: for the trees and for the callback alike, and no longer than they need.
   const quiet = Promise.all([terminated, run.emptied(), run.settled.promise])

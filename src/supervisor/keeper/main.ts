@@ -1,6 +1,6 @@
 import { hostname } from 'node:os'
 import { parentPort, workerData } from 'node:worker_threads'
-import { openGroup } from '../../containment/group/group.js'
+import { openContainment } from '../../containment/open.js'
 import { self } from '../../containment/processes/processes.js'
 import { CoppiceError, type ErrorMessage, isCoppiceError, toErrorMessage } from '../../errors.js'
 import { newIdentifier } from '../../identifiers.js'
@@ -32,11 +32,14 @@ open(workerData as KeeperSettings, send).then(
   (error) => send({ type: 'openFailed', error: messageOf(error) }),
 )
 
-async function open({ store: settings, logLevel }: KeeperSettings, send: SendToHost): Promise<Keeper> {
+async function open(
+  { store: settings, containment: kind, logLevel }: KeeperSettings,
+  send: SendToHost,
+): Promise<Keeper> {
   const { log, close: closeLog } = await openLog(logLevel)
   // A bug in one run's ending must not end the supervision of all the others.
   process.on('unhandledRejection', (error) => log.error({ err: error }, 'a rejection that nobody handled'))
-  const containment = await openGroup()
+  const containment = await openContainment(kind, (why) => log.warn({}, why))
   const identity = await self()
   const id = newIdentifier('s')
   const host = hostname()
@@ -88,6 +91,9 @@ function receive(keeper: Keeper, message: ToKeeper): void {
       break
     case 'credit':
       keeper.trees.get(message.tree)?.credit(message.stream, message.bytes)
+      break
+    case 'opened':
+      keeper.trees.get(message.tree)?.tree.opened()
       break
     case 'hurry':
       hurry(keeper)

@@ -88,8 +88,8 @@ export class SupervisedRun {
   }
 
   /** SIGTERM to every tree, and to those whose launch is still under way. */
-  async terminate(ended: TreeEnding, drainBound: number): Promise<void> {
-    this.#treesEnd = { ended, drainBound }
+  async terminate(ended: TreeEnding, { grace, drainBound }: Bounds): Promise<void> {
+    this.#treesEnd = { ended, grace, drainBound }
     const end = this.#treesEnd
     await Promise.all([...this.liveTrees].map((tree) => this.#terminate(tree, end)))
   }
@@ -113,11 +113,11 @@ export class SupervisedRun {
     await Promise.all([...this.liveTrees].map((tree) => tree.conclude(drainBound)))
   }
 
-  #terminate(tree: SupervisedTree, { ended, drainBound }: TreesEnd): Promise<void> {
+  #terminate(tree: SupervisedTree, { ended, grace, drainBound }: TreesEnd): Promise<void> {
     tree.stop(ended, true)
     // As soon as it is empty: a callback that awaits a tree's result cannot settle before it has it.
     tree.tree.emptied.then(() => tree.conclude(drainBound))
-    return tree.terminate()
+    return tree.terminate(grace)
   }
 
   /** The timer that the run's state needs: its wait while it waits, its timeout while it runs. */
@@ -162,6 +162,7 @@ export class SupervisedRun {
 /** How the trees of a run end that ends itself. */
 interface TreesEnd {
   readonly ended: TreeEnding
+  readonly grace: number
   readonly drainBound: number
 }
 

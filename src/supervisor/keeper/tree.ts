@@ -2,7 +2,7 @@ import type { Tree } from '../../containment/contract.js'
 import type { Bounds } from '../../runs/bounds.js'
 import { after, deferred, settlesWithin } from '../../timers.js'
 import type { OutputStream, SendToHost, TreeEnding, TreeRequest, TreeResult } from '../messages.js'
-import { Pump } from './pump.js'
+import { Pump } from '../pump.js'
 
 /** A tree under supervision: its ending, its output on the way to the host, its own time bound. */
 export class SupervisedTree {
@@ -32,6 +32,7 @@ export class SupervisedTree {
       this.#empty = true
     })
     tree.exited.then(() => endTree(this, 'exited', request.bounds))
+    tree.stopped.then((cause) => endTree(this, cause, request.bounds))
     this.#disarm = after(request.bounds.timeout, () => void endTree(this, 'timed_out', request.bounds))
   }
 
@@ -66,10 +67,10 @@ export class SupervisedTree {
   }
 
   /** The polite signal, once: a tool that hears it twice may take the second for "now". */
-  async terminate(): Promise<void> {
+  async terminate(grace: number): Promise<void> {
     if (this.#terminated || this.#empty) return
     this.#terminated = true
-    await this.tree.terminate()
+    await this.tree.terminate(grace)
   }
 
   kill(): void {
@@ -117,9 +118,10 @@ export class SupervisedTree {
   #pump(stream: OutputStream, source: Tree['stdout']): void {
     if (source === null) return
     const { tree } = this.request
-    const pump = new Pump(source, (chunk) =>
-      this.#send({ type: 'output', tree, stream, chunk }, [chunk.buffer as ArrayBuffer]),
-    )
+    const pump = new Pump(source, (bytes) => {
+      const chunk = movable(bytes)
+      this.#send({ type: 'output', tree, stream, chunk }, [chunk.buffer as ArrayBuffer])
+    })
     this.#pumps.set(stream, pump)
   }
 }
@@ -133,11 +135,16 @@ export async function endTree(tree: SupervisedTree, ended: TreeEnding, bounds: B
     if (bounds.grace === 0) tree.hurry()
     return tree.result
   }
-  void tree.terminate()
+  void tree.terminate(bounds.grace)
   await settlesWithin(bounds.grace, Promise.race([tree.tree.emptied, tree.hurried]))
   tree.kill()
   await settlesWithin(bounds.killBound, tree.tree.emptied)
   return tree.conclude(bounds.drainBound)
+}
+
+/** Node reads into slices of shared pools; only a buffer of its own can be transferred. */
+function movable(chunk: Buffer): Uint8Array {
+  return chunk.byteLength === chunk.buffer.byteLength ? chunk : new Uint8Array(chunk)
 }
 
 /** The value of a promise that has settled already, else null. */

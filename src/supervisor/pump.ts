@@ -1,12 +1,12 @@
 import type { Readable } from 'node:stream'
-import { deferred } from '../../timers.js'
+import { deferred } from '../timers.js'
 
-/** How much output may be on its way to the host before the tool has to wait: 16 pipes' worth. */
+/** How much output may be on its way to its reader before the tool has to wait: 16 pipes' worth. */
 const window = 1024 * 1024
 
 /**
- * Carries a tree's output to the host in transferred chunks. The host gives credit for what it has taken, so a
- * host that does not read stops the tool, as a full pipe would, and the keeper's memory stays bounded.
+ * Carries a tree's output to whoever gives credit for what it has taken: one that does not read stops the tool, as a
+ * full pipe would, and the memory between them stays bounded.
  */
 export class Pump {
   readonly #source: Readable
@@ -14,12 +14,12 @@ export class Pump {
   #onTheWay = 0
   #draining = false
 
-  constructor(source: Readable, send: (chunk: Uint8Array) => void) {
+  constructor(source: Readable, send: (chunk: Buffer) => void) {
     this.#source = source
     source.on('data', (chunk: Buffer) => {
       this.#onTheWay += chunk.length
       if (!this.#draining && this.#onTheWay >= window) source.pause()
-      send(movable(chunk))
+      send(chunk)
     })
     // 'close' comes after 'end' and after an error too; an error of the pipe itself is an end of output.
     source.on('error', () => {})
@@ -49,9 +49,4 @@ export class Pump {
     this.#source.destroy()
     this.#done.resolve()
   }
-}
-
-/** Node reads into slices of shared pools; only a buffer of its own can be transferred. */
-function movable(chunk: Buffer): Uint8Array {
-  return chunk.byteLength === chunk.buffer.byteLength ? chunk : new Uint8Array(chunk)
 }

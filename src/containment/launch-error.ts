@@ -1,8 +1,8 @@
 import { constants } from 'node:fs'
 import { access, stat } from 'node:fs/promises'
 import { delimiter, resolve } from 'node:path'
-import { CoppiceError } from '../../errors.js'
-import type { LaunchRequest } from '../contract.js'
+import { CoppiceError } from '../errors.js'
+import type { LaunchRequest } from './contract.js'
 
 /**
  * Why a command did not start. The system gives one number for two culprits (ENOENT is also a missing working

@@ -1,0 +1,104 @@
+import { CoppiceError } from '../../errors.js'
+import type { Identity } from '../../identity.js'
+import { settlesWithin } from '../../timers.js'
+import type { Containment, LaunchRequest, Tree } from '../contract.js'
+import { sweep } from '../group/sweep.js'
+import { processTable } from '../processes/processes.js'
+import type { ProcessTable } from '../processes/table.js'
+import { Launcher } from './launcher.js'
+import { launchBody } from './request.js'
+import { GuardTree, type Here } from './tree.js'
+
+export interface GuardOptions {
+  /** Path of the launcher. */
+  readonly helper: string
+  readonly args?: readonly string[]
+}
+
+/** A launch that hangs, in a file system that does not answer, is given up after this many milliseconds. */
+const launchBound = 30_000
+
+/**
+ * The containment that nothing escapes: a native guard for each tree, to which the kernel hands every descendant
+ * that loses its parent. Rejects with `launch_failed` where it does not work here.
+ */
+export async function openGuard({ helper, args = [] }: GuardOptions): Promise<Containment> {
+  const table = await processTable()
+  const here = hereOf(table)
+  let launcher = await Launcher.start(helper, args)
+  let starting: Promise<Launcher> | null = null
+  let lease: number | null = null
+  let isClosed = false
+
+  const living = async (): Promise<Launcher> => {
+    if (!launcher.isGone) return launcher
+    starting ??= Launcher.start(helper, args).finally(() => {
+      starting = null
+    })
+    launcher = await starting
+    if (lease !== null) launcher.renew(lease)
+    return launcher
+  }
+
+  const guard: Containment = {
+    kind: 'guard',
+    async launch(request: LaunchRequest): Promise<Tree> {
+      if (isClosed) throw new CoppiceError('supervisor_closed', 'the containment is closed')
+      const used = await living()
+      const body = launchBody(request, used.environment, { lease })
+      const tree = used.launch(body, (number) => new GuardTree(request, used, number, here))
+      if (!(await settlesWithin(launchBound, tree.launched))) {
+        tree.kill()
+        throw new CoppiceError('launch_failed', `launching ${request.command} takes too long`, {
+          path: request.command,
+        })
+      }
+      await tree.launched
+      return tree
+    },
+    sweep: (target) => sweep(target, table),
+    renew(until) {
+      lease = until
+      launcher.renew(until)
+    },
+    async close() {
+      isClosed = true
+      launcher.close()
+    },
+  }
+  await probe(guard, helper)
+  return guard
+}
+
+/** A launch of the helper itself, which is there and does nothing. */
+async function probe(guard: Containment, helper: string): Promise<void> {
+  const tree = await guard.launch({
+    tree: 'probe',
+    run: null,
+    command: helper,
+    args: ['--version'],
+    stdio: ['ignore', 'ignore', 'ignore'],
+    linger: 'stop',
+    bounds: { grace: 0, killBound: 1_000, timeout: 10_000 },
+  })
+  const { code } = await tree.exited
+  if (code !== 0)
+    throw new CoppiceError('launch_failed', `the helper ${helper} does not work`, { path: helper })
+}
+
+function hereOf(table: ProcessTable): Here {
+  const { bootId, pidNamespace } = table.self
+  return {
+    bootId,
+    pidNamespace,
+    /** A guard is no child of ours: nothing tells of its end. */
+    async isGone(identity: Identity, bound: number) {
+      const until = performance.now() + bound
+      for (let pause = 5; performance.now() < until; pause = Math.min(100, pause * 2)) {
+        if ((await table.isAlive(identity)) === 'dead') return true
+        await new Promise((resolve) => setTimeout(resolve, pause))
+      }
+      return false
+    },
+  }
+}

@@ -1,0 +1,267 @@
+import { constants } from 'node:os'
+import { getSystemErrorName } from 'node:util'
+import { CoppiceError } from '../../errors.js'
+import type { Identity } from '../../identity.js'
+import type { Survivor } from '../../proof.js'
+import { deferred, settlesWithin } from '../../timers.js'
+import type { Exit, HostPipes, LaunchRequest, StopCause, Tree, TreeReport } from '../contract.js'
+import { launchError } from '../launch-error.js'
+import { type Frame, type FrameBody, fromLauncher } from './frames.js'
+import type { Launcher, TreeListener } from './launcher.js'
+
+/** What a guard's tree needs to know of the machine. */
+export interface Here {
+  readonly bootId: string
+  readonly pidNamespace: string
+  /** Resolves when no process of this identity lives, or the bound has passed. */
+  isGone(identity: Identity, bound: number): Promise<boolean>
+}
+
+/** Milliseconds that a guard may take to look: it may be stopped for a moment, or the machine busy. */
+const lookBound = 1_000
+
+/** A tree below a guard of its own, which tells of it through the launcher. */
+export class GuardTree implements Tree, TreeListener {
+  readonly id: string
+  readonly containment = 'guard'
+  readonly stdin = null
+  readonly stdout = null
+  readonly stderr = null
+  readonly #request: LaunchRequest
+  readonly #launcher: Launcher
+  readonly #number: number
+  readonly #here: Here
+  readonly #launched = deferred<void>()
+  readonly #exited = deferred<Exit>()
+  readonly #emptied = deferred<void>()
+  readonly #stopped = deferred<StopCause>()
+  #root: Identity | null = null
+  #guard: Identity | null = null
+  #pipes: HostPipes = [null, null, null]
+  #report: TreeReport = {
+    containment: 'guard',
+    proof: 'unproven',
+    killed: 0,
+    lingered: [],
+    survivors: [],
+    usage: null,
+  }
+  #looked = deferred<void>()
+  #isEmpty = false
+  #isAbandoned = false
+
+  constructor(request: LaunchRequest, launcher: Launcher, number: number, here: Here) {
+    this.id = request.tree
+    this.#request = request
+    this.#launcher = launcher
+    this.#number = number
+    this.#here = here
+  }
+
+  /** Resolves when the root runs; rejects where nothing was started. */
+  get launched(): Promise<void> {
+    return this.#launched.promise
+  }
+
+  get root(): Identity {
+    if (this.#root === null) throw new TypeError(`tree ${this.id} is not launched`)
+    return this.#root
+  }
+
+  get pipes(): HostPipes {
+    return this.#pipes
+  }
+
+  get exited(): Promise<Exit> {
+    return this.#exited.promise
+  }
+
+  get emptied(): Promise<void> {
+    return this.#emptied.promise
+  }
+
+  get stopped(): Promise<StopCause> {
+    return this.#stopped.promise
+  }
+
+  opened(): void {
+    this.#launcher.opened(this.#number)
+  }
+
+  async terminate(grace: number): Promise<void> {
+    if (!this.#isOver) this.#launcher.stop(this.#number, grace)
+  }
+
+  kill(): void {
+    if (!this.#isOver) this.#launcher.kill(this.#number)
+  }
+
+  async report(): Promise<TreeReport> {
+    if (!this.#isEmpty) {
+      this.#looked = deferred()
+      this.#launcher.look(this.#number)
+      await settlesWithin(lookBound, Promise.race([this.#looked.promise, this.emptied]))
+    }
+    return this.#report
+  }
+
+  abandon(): void {
+    if (this.#isOver) return
+    this.#isAbandoned = true
+    this.#launcher.release(this.#number)
+  }
+
+  get #isOver(): boolean {
+    return this.#isEmpty || this.#isAbandoned
+  }
+
+  receive({ type, body }: Frame): void {
+    if (type === fromLauncher.launched) this.#wasLaunched(body)
+    else if (type === fromLauncher.launchFailed) this.#failed(body)
+    else if (type === fromLauncher.refused) this.#refused(body)
+    else if (type === fromLauncher.stopping) this.#stopped.resolve(stopCauses[body.u8()] ?? 'lost')
+    else if (type === fromLauncher.rootExited) this.#rootExited(body)
+    else if (type === fromLauncher.empty) this.#wasEmptied(body)
+    else if (type === fromLauncher.survivors) this.#hasSurvivors(body)
+    else if (type === fromLauncher.guardLost) this.#guardLost(body)
+  }
+
+  launcherLost(): void {
+    void this.#endsAlone()
+  }
+
+  #wasLaunched(body: FrameBody): void {
+    const { bootId, pidNamespace } = this.#here
+    const guard = body.u32()
+    this.#root = { pid: body.u32(), startTime: String(body.u64()), bootId, pidNamespace }
+    const pipe = () => {
+      const descriptor = body.u32()
+      const inode = body.u64()
+      return descriptor === 0 ? null : { path: `/proc/${guard}/fd/${descriptor}`, inode }
+    }
+    this.#pipes = [pipe(), pipe(), pipe()]
+    this.#guard = { pid: guard, startTime: String(body.u64()), bootId, pidNamespace }
+    this.#launched.resolve()
+  }
+
+  #failed(body: FrameBody): void {
+    const stage = body.u32()
+    const code = getSystemErrorName(-body.u32())
+    this.#launcher.forget(this.#number)
+    const cause = Object.assign(new Error(`${stages[stage] ?? 'launch'}: ${code}`), { code })
+    void launchError(this.#request, cause).then((error) => this.#launched.reject(error))
+  }
+
+  #refused(body: FrameBody): void {
+    this.#launcher.forget(this.#number)
+    const message = `cannot launch ${this.#request.command}: ${body.text()}`
+    this.#launched.reject(new CoppiceError('launch_failed', message, { path: this.#request.command }))
+  }
+
+  #rootExited(body: FrameBody): void {
+    const end = readEnd(body)
+    this.#report = { ...this.#report, killed: end.killed, lingered: end.lingered }
+    this.#exited.resolve(end.exit)
+  }
+
+  #wasEmptied(body: FrameBody): void {
+    const { exit, killed, lingered, usage } = readEnd(body)
+    this.#end({ ...this.#report, proof: 'empty', killed, lingered, survivors: [], usage }, exit)
+  }
+
+  #hasSurvivors(body: FrameBody): void {
+    const killed = body.u32()
+    body.u32()
+    this.#report = { ...this.#report, proof: 'survivors', killed, survivors: readProcesses(body) }
+    this.#looked.resolve()
+  }
+
+  /** A tool that kills its guard has its tree killed by the launcher. */
+  #guardLost(body: FrameBody): void {
+    const isEmpty = body.u8() === 1
+    const killed = this.#report.killed + body.u32()
+    this.#stopped.resolve('lost')
+    this.#launched.reject(this.#lost())
+    this.#end({ ...this.#report, proof: isEmpty ? 'empty' : 'unproven', killed }, unknownExit)
+  }
+
+  /** Without the launcher, each guard ends its own tree and then itself; what it proved nobody hears. */
+  async #endsAlone(): Promise<void> {
+    if (this.#isEmpty) return
+    this.#stopped.resolve('lost')
+    this.#launched.reject(this.#lost())
+    const { grace, killBound } = this.#request.bounds
+    if (this.#guard !== null) await this.#here.isGone(this.#guard, grace + killBound)
+    this.#end({ ...this.#report, proof: 'unproven' }, unknownExit)
+  }
+
+  #end(report: TreeReport, exit: Exit): void {
+    this.#isEmpty = true
+    this.#report = report
+    this.#launcher.forget(this.#number)
+    this.#exited.resolve(exit)
+    this.#emptied.resolve()
+  }
+
+  #lost(): CoppiceError {
+    return new CoppiceError('launch_failed', `the guard of ${this.#request.command} was killed`, {
+      path: this.#request.command,
+    })
+  }
+}
+
+/** By the launcher's numbers; 0 is a stop that was asked for. */
+const stopCauses: Readonly<Record<number, StopCause>> = {
+  1: 'exited',
+  2: 'timed_out',
+  3: 'lost',
+  4: 'lost',
+  5: 'over_limit',
+  6: 'over_limit',
+}
+
+const stages: Readonly<Record<number, string>> = {
+  1: 'fork',
+  2: 'stdio',
+  3: 'cgroup',
+  4: 'working directory',
+  5: 'exec',
+  6: 'the supervisor’s lease is over',
+}
+
+const unknownExit: Exit = { code: null, signal: null }
+
+function readEnd(body: FrameBody) {
+  const status = body.u32()
+  const hasExited = body.u8() === 1
+  body.u8()
+  const killed = body.u32()
+  const cpuMs = Math.round(Number(body.u64()) / 1000)
+  const maxRssBytes = Number(body.u64())
+  body.u32()
+  return {
+    exit: hasExited ? exitOf(status) : unknownExit,
+    killed,
+    usage: { cpuMs, maxRssBytes },
+    lingered: readProcesses(body),
+  }
+}
+
+function readProcesses(body: FrameBody): Survivor[] {
+  return Array.from({ length: body.u32() }, () => ({
+    pid: body.u32(),
+    startTime: String(body.u64()),
+    name: body.text(),
+  }))
+}
+
+/** As wait(2) packs it. */
+function exitOf(status: number): Exit {
+  const signal = status & 0x7f
+  if (signal === 0) return { code: (status >> 8) & 0xff, signal: null }
+  return { code: null, signal: signalNames.get(signal) ?? (`SIG${signal}` as NodeJS.Signals) }
+}
+
+const signalNames = new Map(
+  Object.entries(constants.signals).map(([name, number]) => [number, name as NodeJS.Signals]),
+)

@@ -1,0 +1,19 @@
+import { openGuard } from '#src/containment/guard/guard.js'
+import { findHelper } from '#src/containment/guard/helper.js'
+import { exerciseContainment } from './exercise-containment.ts'
+
+const helper = (await findHelper()) ?? ''
+
+const expectations = {
+  nothingLeft: { containment: 'guard', proof: 'empty', survivors: [] },
+  nothingSwept: { containment: 'group', proof: 'unproven', survivors: [] },
+  holdsEscapes: true,
+  outrunsForks: true,
+} as const
+
+exerciseContainment('guard', () => openGuard({ helper }), expectations)
+exerciseContainment(
+  'guard that looks at every process',
+  () => openGuard({ helper, args: ['--walk=all'] }),
+  expectations,
+)
