@@ -2,7 +2,7 @@ import { CoppiceError } from '../errors.js'
 import type { Containment, ContainmentKind } from './contract.js'
 import { openGroup } from './group/group.js'
 import { openGuard } from './guard/guard.js'
-import { findHelper } from './guard/helper.js'
+import { findHelper } from './guard/built.js'
 
 /**
  * The best containment that works here, or the one that is insisted on: then it rejects with `launch_failed` where

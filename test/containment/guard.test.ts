@@ -1,5 +1,5 @@
+import { findHelper } from '#src/containment/guard/built.js'
 import { openGuard } from '#src/containment/guard/guard.js'
-import { findHelper } from '#src/containment/guard/helper.js'
 import { exerciseContainment } from './exercise-containment.ts'
 
 const helper = (await findHelper()) ?? ''

@@ -26,7 +26,7 @@ export interface Scene {
   node(args: readonly string[], options?: StartOptions): Started
   /** Starts a fixture in a Node process of its own. */
   host(name: string, args?: readonly string[], options?: StartOptions): Started
-  /** Living processes that carry the mark, without those that the test holds itself. */
+  /** Living processes that carry the mark, without those that the test holds itself and coppice's own. */
   living(): number[]
 }
 
@@ -75,10 +75,12 @@ export const test = plain.extend<{ scene: Scene }>({
       coppice: (args, options) => begin([command, ...args], options),
       node: begin,
       host: (name, args = [], options) => begin([fixture(name), ...args], options),
-      living: () => marked(mark).filter((pid) => !started.some((one) => one.pid === pid)),
+      living: () =>
+        marked(mark).filter((pid) => !started.some((one) => one.pid === pid) && !isOfCoppice(nameOf(pid))),
     })
     for (const { child } of started) child.kill('SIGKILL')
-    const left = () => marked(mark)
+    // The launcher of this process's own keeper lives as long as that; any other, and every guard, has to be gone.
+    const left = () => marked(mark).filter((pid) => !isOurLauncher(pid))
     await eventually(() => left().length === 0, { within: 3000 }).catch(() => {})
     const late = left().map((pid) => `${pid}: ${commandLine(pid)}`)
     rmSync(folder, { recursive: true, force: true })
@@ -106,6 +108,31 @@ function marked(mark: string): number[] {
     const pid = Number(name)
     return Number.isInteger(pid) && startTimeOf(pid) !== null && carriesMark(pid, mark) ? [pid] : []
   })
+}
+
+/** Launcher and guards inherit the mark with the environment that they pass on. */
+function isOfCoppice(name: string): boolean {
+  return name.startsWith('coppice-')
+}
+
+function isOurLauncher(pid: number): boolean {
+  return nameOf(pid).startsWith('coppice-launch') && parentOf(pid) === process.pid
+}
+
+function nameOf(pid: number): string {
+  return fieldOf(pid, /\((.*)\) /s)
+}
+
+function parentOf(pid: number): number {
+  return Number(fieldOf(pid, /\) \S (\d+)/))
+}
+
+function fieldOf(pid: number, pattern: RegExp): string {
+  try {
+    return pattern.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'))?.[1] ?? ''
+  } catch {
+    return ''
+  }
 }
 
 function carriesMark(pid: number, mark: string): boolean {
