@@ -12,7 +12,7 @@ const arrows: Record<string, readonly string[]> = {
   'supervisor/keeper': ['supervisor', 'containment', 'store', 'runs'],
   'supervisor/host': ['supervisor', 'containment', 'store', 'runs'],
   supervisor: ['containment', 'store', 'runs'],
-  cli: ['supervisor/host', 'runs'],
+  cli: ['supervisor/host', 'containment', 'runs'],
 }
 const vocabulary = ['errors', 'proof', 'identity', 'identifiers', 'durations', 'timers', 'folders']
 const faces = ['index', 'exec']

@@ -52,7 +52,7 @@ struct guard {
     pid_t root;
     bool root_exited;
     int root_status;
-    bool survivors_told;
+    bool keeper_lost;
     bool rest_terminated;
     bool forced;
     uint32_t killed;
@@ -94,6 +94,7 @@ static void tell_launched(struct guard *guard);
 static void tell_failed(struct guard *guard);
 static void tell_stopping(struct guard *guard, enum cause cause);
 static void tell_exit(struct guard *guard, enum frame_type type);
+static void leave_word(struct guard *guard, const struct message *message);
 static void tell_survivors(struct guard *guard);
 static void tell_refused(struct guard *guard, const char *why);
 static void put_processes(struct message *message, const struct processes *processes);
@@ -190,6 +191,8 @@ static void close_pipes(struct guard *guard) {
     if (guard->stdin_reader >= 0) close(guard->stdin_reader);
     guard->stdin_reader = -1;
     guard->open_until = NONE;
+    /* From here on nobody needs our /proc/<pid>/fd, and a tool of an ordinary user cannot trace us (ptrace(2)). */
+    prctl(PR_SET_DUMPABLE, 0);
 }
 
 /* An empty tree is kept until the host has its pipes, since what was written is in them. */
@@ -286,6 +289,7 @@ static void read_control(struct guard *guard) {
     if (length <= 0) {
         close(guard->control);
         guard->control = -1;
+        guard->keeper_lost = true;
         stop(guard, CAUSE_CONTROL_LOST, guard->request.grace);
         return;
     }
@@ -297,6 +301,11 @@ static void read_control(struct guard *guard) {
     if (frame.type == FRAME_STOP) {
         enum cause cause = (enum cause)read_u8(&reader);
         uint64_t grace = read_u64(&reader);
+        if (cause == CAUSE_CONTROL_LOST) {
+            guard->keeper_lost = true;
+            /* Nobody is left to open them. */
+            close_pipes(guard);
+        }
         if (!reader.bad) stop(guard, cause, grace == NONE ? guard->request.grace : grace);
     }
 }
@@ -463,9 +472,6 @@ static void tell_launched(struct guard *guard) {
         message_u32(&message, is_pipe ? (uint32_t)guard->host_ends[i] : 0);
         message_u64(&message, is_pipe ? (uint64_t)status.st_ino : 0);
     }
-    struct process self = {0};
-    process_read(getpid(), &self);
-    message_u64(&message, self.start);
     send_message(guard, &message);
 }
 
@@ -503,6 +509,18 @@ static void tell_exit(struct guard *guard, enum frame_type type) {
     message_u32(&message, guard->lingered);
     put_processes(&message, &guard->lingering);
     send_message(guard, &message);
+    if (type == FRAME_EMPTY && guard->keeper_lost) leave_word(guard, &message);
+}
+
+/* For whoever takes the dead supervisor's run over: nobody else knows that the tree is proven empty. */
+static void leave_word(struct guard *guard, const struct message *message) {
+    if (!guard->request.last_word) return;
+    int file = open(guard->request.last_word, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (file < 0) return;
+    /* A reader takes a file that is cut short for one that is not there. */
+    ssize_t written = write(file, message->bytes, message->used);
+    close(file);
+    if (written != (ssize_t)message->used) unlink(guard->request.last_word);
 }
 
 static void tell_survivors(struct guard *guard) {

@@ -91,7 +91,7 @@ static bool next_field(struct reader *reader, struct field_read *field) {
 
 static bool is_text(enum field kind) {
     return kind == FIELD_ARGUMENT || kind == FIELD_SET_VARIABLE || kind == FIELD_UNSET_VARIABLE ||
-           kind == FIELD_DIRECTORY || kind == FIELD_CGROUP || kind == FIELD_OWNER;
+           kind == FIELD_DIRECTORY || kind == FIELD_CGROUP || kind == FIELD_OWNER || kind == FIELD_LAST_WORD;
 }
 
 /* Looks at every field before anything is allocated for it. */
@@ -134,6 +134,7 @@ static const char *fill(const uint8_t *body, size_t length, struct request *requ
         if (field.kind == FIELD_ARGUMENT) request->argv[arguments++] = text;
         else if (field.kind == FIELD_DIRECTORY) request->directory = text;
         else if (field.kind == FIELD_CGROUP) request->cgroup = text;
+        else if (field.kind == FIELD_LAST_WORD) request->last_word = text;
         else if (field.kind != FIELD_OWNER) variables[changes++] = text;
         text += field.length + 1;
     }

@@ -26,6 +26,7 @@ enum field {
     FIELD_MOST_MEMORY = 16,
     FIELD_TERMINAL = 17,
     FIELD_OWNER = 18,
+    FIELD_LAST_WORD = 19,
 };
 
 enum stdio_plan { STDIO_IGNORE = 0, STDIO_PIPE = 1, STDIO_INHERIT = 2 };
@@ -39,6 +40,8 @@ struct request {
     char **envp;
     const char *directory;
     const char *cgroup;
+    /* Where to leave word of the tree's end when there is nobody to tell; NULL for nowhere. */
+    const char *last_word;
     enum stdio_plan stdio[3];
     uint64_t grace;
     uint64_t kill_bound;

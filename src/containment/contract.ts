@@ -50,6 +50,8 @@ export interface LaunchRequest {
    * runs until the tree is ended. A containment without a guard leaves both to whoever launched the tree.
    */
   readonly linger: 'stop' | 'keep'
+  /** A path where a guard leaves word of the tree's end when there is nobody to tell; whoever sweeps reads it. */
+  readonly lastWord?: string
   /** What the containment does by itself, where whoever launched the tree is frozen or gone. */
   readonly bounds: TreeBounds
 }
@@ -134,6 +136,8 @@ export interface SweepTarget {
   readonly run: string
   /** The roots that were recorded when they were launched; their groups are swept too. */
   readonly roots: readonly Identity[]
+  /** Where guards leave word, of the trees that had not ended. */
+  readonly lastWords: readonly string[]
   /** Milliseconds between SIGTERM and SIGKILL, and from SIGKILL until what is left counts as a survivor. */
   readonly grace: number
   readonly killBound: number

@@ -1,8 +1,8 @@
 import { CoppiceError } from '../errors.js'
 import type { Containment, ContainmentKind } from './contract.js'
 import { openGroup } from './group/group.js'
-import { openGuard } from './guard/guard.js'
 import { findHelper } from './guard/built.js'
+import { openGuard } from './guard/guard.js'
 
 /**
  * The best containment that works here, or the one that is insisted on: then it rejects with `launch_failed` where

@@ -43,7 +43,7 @@ describe('bad input gets one line that names it, and changes nothing', () => {
     await refused(scene, ['run', '--', '/no/such/file'], 127, /\/no\/such\/file/)
     await refused(scene, ['run', '--', scene.folder], 126, new RegExp(scene.folder))
     await refused(scene, ['run', '--', join(scene.folder, 'plain')], 126, /plain/)
-    await refused(scene, ['run', '--containment', 'guard', '--', 'true'], 125, /guard/)
+    await refused(scene, ['run', '--containment', 'job', '--', 'true'], 125, /job/)
   })
 
   test('states: 125 for one that cannot be had, and the file is left as it was', async ({ scene }) => {

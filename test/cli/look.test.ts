@@ -50,7 +50,7 @@ describe('ps, sessions, show, transcript', () => {
       trees: [{ command: ['sh', '-c', 'exit 4'], end: { ended: 'exited', exit: { code: 4, signal: null } } }],
     })
     expect(await ask('show', entry.run)).toMatch(
-      /state +succeeded\n.*tree +\S+ sh -c exit 4 \(pid \d+, group\): exited, exit 4/s,
+      /state +succeeded\n.*tree +\S+ sh -c exit 4 \(pid \d+, \w+\): exited, exit 4/s,
     )
 
     await holder.end()

@@ -142,6 +142,7 @@ export function exerciseEnding(
     const left = await here().containment.sweep({
       run: here().run,
       roots: [tree.root],
+      lastWords: [],
       grace: 0,
       killBound: 5000,
     })

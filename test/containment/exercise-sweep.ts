@@ -29,7 +29,7 @@ export function exerciseSweep(here: () => Launching, { nothingSwept }: Expectati
     }
 
     const sweep = (roots: readonly Identity[], grace = 0) =>
-      here().containment.sweep({ run: here().run, roots, grace, killBound: 5000 })
+      here().containment.sweep({ run: here().run, roots, lastWords: [], grace, killBound: 5000 })
 
     test('ends a tree by its cookie alone', async () => {
       await leave(here().run, 'ready', 'ignores-sigterm.sh')
@@ -44,7 +44,7 @@ export function exerciseSweep(here: () => Launching, { nothingSwept }: Expectati
       const { pid, startTime } = living(other.pid)
       expect(await sweep([])).toMatchObject({ ...nothingSwept, killed: 2 })
       expect(isAlive(pid, startTime)).toBe(true)
-      const rest = { run: `${run}b`, roots: [other], grace: 0, killBound: 5000 }
+      const rest = { run: `${run}b`, roots: [other], lastWords: [], grace: 0, killBound: 5000 }
       expect(await here().containment.sweep(rest)).toMatchObject({ ...nothingSwept, killed: 2 })
     })
 

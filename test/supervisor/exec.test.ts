@@ -2,6 +2,7 @@ import { type ExecOptions, openSupervisor, type Run, type Supervisor } from 'cop
 import { exec } from 'coppice/exec'
 import { describe, expect } from 'vitest'
 import { startTimeOf } from '../support/alive.ts'
+import { bestHere } from '../support/containment.ts'
 import { eventually } from '../support/eventually.ts'
 import { test } from '../support/scene.ts'
 
@@ -35,7 +36,7 @@ describe('run.exec', () => {
         stdout: 'out\n',
         stderr: 'err\n',
         truncated: 0,
-        tree: { containment: 'group', proof: 'unproven', survivors: [] },
+        tree: { survivors: [], ...bestHere },
       })
       expect(() => failed.orThrow()).toThrowError(/code 3.*err/s)
       expect((await run.exec('true')).orThrow().ok).toBe(true)

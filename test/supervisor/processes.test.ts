@@ -1,6 +1,7 @@
 import { type Outcome, openSupervisor } from 'coppice'
 import { describe, expect } from 'vitest'
 import { startTimeOf } from '../support/alive.ts'
+import { bestHere } from '../support/containment.ts'
 import { eventually } from '../support/eventually.ts'
 import { test } from '../support/scene.ts'
 
@@ -40,7 +41,7 @@ describe('several processes with one state file', () => {
     const run = await dead.lines.after('ready ')
     expect(scene.living().length).toBeGreaterThanOrEqual(3)
     dead.child.kill('SIGKILL')
-    await dead.exited
+    await dead.died
     expect(scene.living().length, 'without coppice the tools live on').toBeGreaterThanOrEqual(3)
 
     const supervisor = await openSupervisor({ state: scene.state })
@@ -52,6 +53,7 @@ describe('several processes with one state file', () => {
       cause: 'lost',
       callback: 'left_behind',
       forced: true,
+      tree: { survivors: [], proof: bestHere.proof },
     })
     expect(await supervisor.transcript('held')).toMatchObject([
       { run, outcome: { state: 'lost' } },

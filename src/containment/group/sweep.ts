@@ -1,22 +1,37 @@
 import type { SweepTarget, TreeReport } from '../contract.js'
 import { isRunWithin } from '../processes/cookie.js'
-import type { ProcessEntry, ProcessTable } from '../processes/table.js'
+import type { Cookie, ProcessEntry, ProcessTable } from '../processes/table.js'
 import { Membership } from './membership.js'
 import { Pause } from './pause.js'
 import { groupReport } from './report.js'
 import { TreeProcesses } from './tree-processes.js'
 
-/** Ends what a dead supervisor left of a run. Nothing of it is our child, so each is signalled by identity. */
-export async function sweep(target: SweepTarget, table: ProcessTable): Promise<TreeReport> {
+/** Ends what a dead supervisor left of a run. */
+export function sweep(target: SweepTarget, table: ProcessTable): Promise<TreeReport> {
+  return endRemains({ ...target, claims: ({ run }) => isRunWithin(target.run, run) }, table)
+}
+
+/** What somebody left who cannot end it any more. */
+export interface Remains extends Omit<SweepTarget, 'run'> {
+  /** Whether a process with this cookie belongs to it. */
+  claims(cookie: Cookie): boolean
+}
+
+export function membersOf({ roots, claims }: Remains, table: ProcessTable): Membership {
   const { bootId, pidNamespace } = table.self
-  const membership = new Membership(table, {
+  return new Membership(table, {
     // Roots of another boot are gone; those of another pid namespace have numbers that mean nothing here.
-    roots: target.roots.filter((root) => root.bootId === bootId && root.pidNamespace === pidNamespace),
+    roots: roots.filter((root) => root.bootId === bootId && root.pidNamespace === pidNamespace),
     groupsAreOurs: false,
-    claims: ({ run }) => isRunWithin(target.run, run),
+    claims,
     // A crash may have come between a launch and its recording: the first root is not known.
     since: null,
   })
+}
+
+/** Nothing of it is our child, so each process is signalled by identity. */
+export async function endRemains(target: Remains, table: ProcessTable): Promise<TreeReport> {
+  const membership = membersOf(target, table)
   const processes = new TreeProcesses(table, membership, null)
   let lingered: readonly ProcessEntry[] | null = null
 

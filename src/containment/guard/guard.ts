@@ -1,11 +1,11 @@
 import { CoppiceError } from '../../errors.js'
-import type { Identity } from '../../identity.js'
 import { settlesWithin } from '../../timers.js'
 import type { Containment, LaunchRequest, Tree } from '../contract.js'
-import { sweep } from '../group/sweep.js'
+import { isRunWithin } from '../processes/cookie.js'
 import { processTable } from '../processes/processes.js'
 import type { ProcessTable } from '../processes/table.js'
 import { Launcher } from './launcher.js'
+import { endGuardedRemains } from './remains.js'
 import { launchBody } from './request.js'
 import { GuardTree, type Here } from './tree.js'
 
@@ -56,7 +56,8 @@ export async function openGuard({ helper, args = [] }: GuardOptions): Promise<Co
       await tree.launched
       return tree
     },
-    sweep: (target) => sweep(target, table),
+    sweep: (target) =>
+      endGuardedRemains({ ...target, claims: ({ run }) => isRunWithin(target.run, run) }, table),
     renew(until) {
       lease = until
       launcher.renew(until)
@@ -88,17 +89,5 @@ async function probe(guard: Containment, helper: string): Promise<void> {
 
 function hereOf(table: ProcessTable): Here {
   const { bootId, pidNamespace } = table.self
-  return {
-    bootId,
-    pidNamespace,
-    /** A guard is no child of ours: nothing tells of its end. */
-    async isGone(identity: Identity, bound: number) {
-      const until = performance.now() + bound
-      for (let pause = 5; performance.now() < until; pause = Math.min(100, pause * 2)) {
-        if ((await table.isAlive(identity)) === 'dead') return true
-        await new Promise((resolve) => setTimeout(resolve, pause))
-      }
-      return false
-    },
-  }
+  return { bootId, pidNamespace, endRemains: (remains) => endGuardedRemains(remains, table) }
 }

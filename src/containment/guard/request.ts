@@ -14,6 +14,7 @@ const field = {
   timeout: 8,
   lease: 9,
   linger: 13,
+  lastWord: 19,
 } as const
 
 const planNumbers: Record<StdioPlan, number> = { ignore: 0, pipe: 1, inherit: 2 }
@@ -39,6 +40,7 @@ export function launchBody(
     fieldOf(field.killBound, u64(bounds.killBound)),
     fieldOf(field.timeout, u64(bounds.timeout)),
     fieldOf(field.linger, Buffer.from([linger === 'keep' ? 1 : 0])),
+    ...(request.lastWord === undefined ? [] : [textField(field.lastWord, request.lastWord)]),
     ...(lease === null ? [] : [fieldOf(field.lease, u64(lease))]),
   ]
 }

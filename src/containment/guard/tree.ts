@@ -1,11 +1,12 @@
-import { constants } from 'node:os'
 import { getSystemErrorName } from 'node:util'
 import { CoppiceError } from '../../errors.js'
 import type { Identity } from '../../identity.js'
-import type { Survivor } from '../../proof.js'
 import { deferred, settlesWithin } from '../../timers.js'
 import type { Exit, HostPipes, LaunchRequest, StopCause, Tree, TreeReport } from '../contract.js'
+import type { Remains } from '../group/sweep.js'
 import { launchError } from '../launch-error.js'
+import type { Cookie } from '../processes/table.js'
+import { readEnd, readProcesses, unknownExit } from './end.js'
 import { type Frame, type FrameBody, fromLauncher } from './frames.js'
 import type { Launcher, TreeListener } from './launcher.js'
 
@@ -13,8 +14,8 @@ import type { Launcher, TreeListener } from './launcher.js'
 export interface Here {
   readonly bootId: string
   readonly pidNamespace: string
-  /** Resolves when no process of this identity lives, or the bound has passed. */
-  isGone(identity: Identity, bound: number): Promise<boolean>
+  /** Ends what nobody else can end any more. */
+  endRemains(remains: Remains): Promise<TreeReport>
 }
 
 /** Milliseconds that a guard may take to look: it may be stopped for a moment, or the machine busy. */
@@ -36,7 +37,6 @@ export class GuardTree implements Tree, TreeListener {
   readonly #emptied = deferred<void>()
   readonly #stopped = deferred<StopCause>()
   #root: Identity | null = null
-  #guard: Identity | null = null
   #pipes: HostPipes = [null, null, null]
   #report: TreeReport = {
     containment: 'guard',
@@ -140,7 +140,6 @@ export class GuardTree implements Tree, TreeListener {
       return descriptor === 0 ? null : { path: `/proc/${guard}/fd/${descriptor}`, inode }
     }
     this.#pipes = [pipe(), pipe(), pipe()]
-    this.#guard = { pid: guard, startTime: String(body.u64()), bootId, pidNamespace }
     this.#launched.resolve()
   }
 
@@ -185,14 +184,16 @@ export class GuardTree implements Tree, TreeListener {
     this.#end({ ...this.#report, proof: isEmpty ? 'empty' : 'unproven', killed }, unknownExit)
   }
 
-  /** Without the launcher, each guard ends its own tree and then itself; what it proved nobody hears. */
+  /** Without the launcher each guard ends its own tree, and nobody hears what it proved. */
   async #endsAlone(): Promise<void> {
     if (this.#isEmpty) return
     this.#stopped.resolve('lost')
     this.#launched.reject(this.#lost())
-    const { grace, killBound } = this.#request.bounds
-    if (this.#guard !== null) await this.#here.isGone(this.#guard, grace + killBound)
-    this.#end({ ...this.#report, proof: 'unproven' }, unknownExit)
+    const { tree, bounds } = this.#request
+    const roots = this.#root === null ? [] : [this.#root]
+    const claims = (cookie: Cookie) => cookie.tree === tree
+    const report = await this.#here.endRemains({ ...bounds, roots, claims, lastWords: [] })
+    this.#end({ ...report, containment: 'guard', lingered: this.#report.lingered }, unknownExit)
   }
 
   #end(report: TreeReport, exit: Exit): void {
@@ -228,40 +229,3 @@ const stages: Readonly<Record<number, string>> = {
   5: 'exec',
   6: 'the supervisor’s lease is over',
 }
-
-const unknownExit: Exit = { code: null, signal: null }
-
-function readEnd(body: FrameBody) {
-  const status = body.u32()
-  const hasExited = body.u8() === 1
-  body.u8()
-  const killed = body.u32()
-  const cpuMs = Math.round(Number(body.u64()) / 1000)
-  const maxRssBytes = Number(body.u64())
-  body.u32()
-  return {
-    exit: hasExited ? exitOf(status) : unknownExit,
-    killed,
-    usage: { cpuMs, maxRssBytes },
-    lingered: readProcesses(body),
-  }
-}
-
-function readProcesses(body: FrameBody): Survivor[] {
-  return Array.from({ length: body.u32() }, () => ({
-    pid: body.u32(),
-    startTime: String(body.u64()),
-    name: body.text(),
-  }))
-}
-
-/** As wait(2) packs it. */
-function exitOf(status: number): Exit {
-  const signal = status & 0x7f
-  if (signal === 0) return { code: (status >> 8) & 0xff, signal: null }
-  return { code: null, signal: signalNames.get(signal) ?? (`SIG${signal}` as NodeJS.Signals) }
-}
-
-const signalNames = new Map(
-  Object.entries(constants.signals).map(([name, number]) => [number, name as NodeJS.Signals]),
-)

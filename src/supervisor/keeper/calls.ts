@@ -10,7 +10,7 @@ import type { Keeper } from './keeper.js'
 import { recoverIfDead, recoverOwner } from './recovery.js'
 import { SupervisedRun } from './run.js'
 import { SupervisedTree } from './tree.js'
-import { tellNews, watchRun } from './wake.js'
+import { lastWordBeside, tellNews, watchRun } from './wake.js'
 
 type Handlers = {
   [Name in keyof Calls]: (keeper: Keeper, ask: Calls[Name]['ask']) => Promise<Calls[Name]['answer']>
@@ -67,7 +67,9 @@ export const handlers: Handlers = {
 
   async bury(keeper, { supervisor, trees }) {
     const { grace, killBound } = keeper.bounds
-    await Promise.all(trees.map((run) => keeper.containment.sweep({ run, roots: [], grace, killBound })))
+    await Promise.all(
+      trees.map((run) => keeper.containment.sweep({ run, roots: [], lastWords: [], grace, killBound })),
+    )
     if (supervisor !== null) await buryOwner(keeper, supervisor)
     return undefined
   },
@@ -106,12 +108,19 @@ async function launchTree(
     stdio,
     linger: 'stop',
     bounds: request.bounds,
+    ...lastWordOf(keeper, id),
   })
   const tree = new SupervisedTree(launched, request, keeper.send)
   keeper.trees.set(id, tree)
-  tree.result.then(() => keeper.trees.delete(id))
+  tree.done.then(() => keeper.trees.delete(id))
   if (run !== null) record(keeper, run, tree)
   return { pid: launched.root.pid, pipes: launched.pipes }
+}
+
+/** Beside the supervisor's socket, which whoever takes its runs over knows from the store. */
+function lastWordOf(keeper: Keeper, tree: string): { lastWord?: string } {
+  const { wakeSocket } = keeper
+  return wakeSocket === null ? {} : { lastWord: lastWordBeside(wakeSocket.path, tree) }
 }
 
 /**

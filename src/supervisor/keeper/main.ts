@@ -93,7 +93,7 @@ function receive(keeper: Keeper, message: ToKeeper): void {
       keeper.trees.get(message.tree)?.credit(message.stream, message.bytes)
       break
     case 'opened':
-      keeper.trees.get(message.tree)?.tree.opened()
+      keeper.trees.get(message.tree)?.opened()
       break
     case 'hurry':
       hurry(keeper)

@@ -3,6 +3,7 @@ import { isAlive } from '../../containment/processes/identity.js'
 import type { StoredRun, SupervisorRecord } from '../../store/contract.js'
 import type { Keeper } from './keeper.js'
 import { storeEnding } from './store-ending.js'
+import { lastWordBeside } from './wake.js'
 
 /**
  * What a dead owner left: its runs are claimed, their trees swept, and then ended as `lost`, which frees their
@@ -45,9 +46,14 @@ async function recover(keeper: Keeper, run: StoredRun): Promise<void> {
   if (hold === null || run.state === 'waiting') return
   const { bounds } = keeper
   const trees = await keeper.store.trees(run.id)
+  const left = trees.filter(({ end }) => end === null)
+  const { socket } = run.supervisor
   const report = await keeper.containment.sweep({
     run: run.id,
-    roots: trees.filter(({ end }) => end === null).map(({ root }) => root),
+    roots: left.map(({ root }) => root),
+    lastWords: left.flatMap(({ tree, containment }) =>
+      socket === null || containment !== 'guard' ? [] : [lastWordBeside(socket, tree)],
+    ),
     grace: bounds.grace,
     killBound: bounds.killBound,
   })

@@ -13,6 +13,7 @@ export class SupervisedTree {
   readonly #launchedAt = performance.now()
   readonly #hurry = deferred<void>()
   readonly #result = deferred<TreeResult>()
+  readonly #opened = deferred<void>()
   readonly #disarm: () => void
   #ended: TreeEnding | null = null
   #endedByRun = false
@@ -103,6 +104,17 @@ export class SupervisedTree {
     this.#send({ type: 'treeEnded', tree: this.request.tree, result })
     this.#result.resolve(result)
     return result
+  }
+
+  /** Its pipes are the host's now, or nobody's: it may end before the host says so. */
+  opened(): void {
+    this.tree.opened()
+    this.#opened.resolve()
+  }
+
+  /** Resolves when nothing more is to be said of it, to either side. */
+  get done(): Promise<unknown> {
+    return Promise.all([this.#result.promise, this.tree.pipes === null ? null : this.#opened.promise])
   }
 
   credit(stream: OutputStream, bytes: number): void {

@@ -1,0 +1,20 @@
+import { readFile, rm } from 'node:fs/promises'
+import type { Exit, Usage } from '../contract.js'
+import { readEnd } from './end.js'
+import { FrameReader, fromLauncher } from './frames.js'
+
+/** What a guard wrote down because its supervisor was gone: that its tree is empty, and how it became so. */
+export interface LastWord {
+  readonly exit: Exit
+  readonly killed: number
+  readonly usage: Usage
+}
+
+/** Reads and removes it; null where there is none so far. */
+export async function takeLastWord(path: string): Promise<LastWord | null> {
+  const bytes = await readFile(path).catch(() => null)
+  const [frame] = bytes === null ? [] : new FrameReader().read(bytes)
+  if (frame?.type !== fromLauncher.empty) return null
+  await rm(path, { force: true })
+  return readEnd(frame.body)
+}
