@@ -23,8 +23,6 @@
 enum {
     /* Between the end of its tree and the end of its lease, for clocks, and for what a machine does meanwhile. */
     LEASE_MARGIN_MS = 1000,
-    /* How long the host has to open its ends of the pipes. */
-    OPEN_MS = 10000,
     SAMPLE_MS = 100,
     FIRST_LOOK_MS = 2,
     LAST_LOOK_MS = 200,
@@ -63,7 +61,6 @@ struct guard {
 
     /* Moments of the monotonic clock, in milliseconds; NONE where they are not to come. */
     uint64_t deadline;
-    uint64_t open_until;
     uint64_t second_step_at;
     uint64_t kill_at;
     uint64_t give_up_at;
@@ -82,6 +79,7 @@ static uint64_t next_moment(const struct guard *guard);
 static uint64_t lease_moment(const struct guard *guard);
 static void wait_for_news(struct guard *guard);
 static void read_control(struct guard *guard);
+static void end_without_keeper(struct guard *guard);
 static void read_report(struct guard *guard);
 static void reap(struct guard *guard);
 static void root_has_exited(struct guard *guard);
@@ -128,7 +126,6 @@ static void set_up(struct guard *guard, const struct guard_task *task) {
         .shared = task->shared,
         .walk = task->walk,
         .deadline = NONE,
-        .open_until = NONE,
         .second_step_at = NONE,
         .kill_at = NONE,
         .give_up_at = NONE,
@@ -142,7 +139,6 @@ static void set_up(struct guard *guard, const struct guard_task *task) {
 static void launch(struct guard *guard) {
     uint64_t now = clock_ms();
     guard->deadline = guard->request.timeout == NONE ? NONE : clock_after(now, guard->request.timeout);
-    guard->open_until = now + OPEN_MS;
     if (now >= lease_moment(guard)) {
         guard->failure = (struct launch_error){.stage = STAGE_LEASE, .error = ETIMEDOUT};
         tell_failed(guard);
@@ -152,6 +148,7 @@ static void launch(struct guard *guard) {
     sigset_t signals;
     sigemptyset(&signals);
     sigaddset(&signals, SIGCHLD);
+    sigaddset(&signals, SIGTERM);
     guard->signals = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
     int stdio[3] = {-1, -1, -1};
     guard->failure.stage = STAGE_STDIO;
@@ -190,12 +187,14 @@ static void close_pipes(struct guard *guard) {
     }
     if (guard->stdin_reader >= 0) close(guard->stdin_reader);
     guard->stdin_reader = -1;
-    guard->open_until = NONE;
     /* From here on nobody needs our /proc/<pid>/fd, and a tool of an ordinary user cannot trace us (ptrace(2)). */
     prctl(PR_SET_DUMPABLE, 0);
 }
 
-/* An empty tree is kept until the host has its pipes, since what was written is in them. */
+/*
+ * An empty tree is kept until the host has its pipes, since what was written is in them. A host whose loop is blocked
+ * takes its time; one that is gone has its control closed.
+ */
 static bool is_over(const struct guard *guard) {
     if (guard->state == FAILED) return true;
     bool has_pipes = guard->host_ends[0] >= 0 || guard->host_ends[1] >= 0 || guard->host_ends[2] >= 0;
@@ -204,7 +203,6 @@ static bool is_over(const struct guard *guard) {
 
 static void act_on_time(struct guard *guard) {
     uint64_t now = clock_ms();
-    if (now >= guard->open_until) close_pipes(guard);
     if (guard->state == EMPTY) return;
     if (now >= guard->deadline) {
         guard->deadline = NONE;
@@ -233,9 +231,8 @@ static void act_on_time(struct guard *guard) {
 static uint64_t earlier(uint64_t a, uint64_t b) { return a < b ? a : b; }
 
 static uint64_t next_moment(const struct guard *guard) {
-    uint64_t next = guard->open_until;
-    if (guard->state == EMPTY) return next;
-    next = earlier(next, guard->deadline);
+    if (guard->state == EMPTY) return NONE;
+    uint64_t next = guard->deadline;
     next = earlier(next, lease_moment(guard));
     next = earlier(next, guard->second_step_at);
     next = earlier(next, guard->kill_at);
@@ -273,8 +270,11 @@ static void wait_for_news(struct guard *guard) {
     if (ppoll(files, ALL, next == NONE ? NULL : &pause, NULL) <= 0) return;
     if (files[REPORT].revents) read_report(guard);
     if (files[SIGNALS].revents) {
-        struct signalfd_siginfo news[8];
-        while (read(guard->signals, news, sizeof news) > 0) continue;
+        struct signalfd_siginfo news;
+        while (read(guard->signals, &news, sizeof news) == (ssize_t)sizeof news) {
+            /* From whoever takes over what belonged to a supervisor that does not answer. */
+            if (news.ssi_signo == SIGTERM) end_without_keeper(guard);
+        }
         reap(guard);
     }
     if (files[CONTROL].revents) read_control(guard);
@@ -289,8 +289,7 @@ static void read_control(struct guard *guard) {
     if (length <= 0) {
         close(guard->control);
         guard->control = -1;
-        guard->keeper_lost = true;
-        stop(guard, CAUSE_CONTROL_LOST, guard->request.grace);
+        end_without_keeper(guard);
         return;
     }
     if (frame_first(bytes, (size_t)length, &frame, &taken) != FRAME_WHOLE) return;
@@ -301,13 +300,17 @@ static void read_control(struct guard *guard) {
     if (frame.type == FRAME_STOP) {
         enum cause cause = (enum cause)read_u8(&reader);
         uint64_t grace = read_u64(&reader);
-        if (cause == CAUSE_CONTROL_LOST) {
-            guard->keeper_lost = true;
-            /* Nobody is left to open them. */
-            close_pipes(guard);
-        }
-        if (!reader.bad) stop(guard, cause, grace == NONE ? guard->request.grace : grace);
+        if (reader.bad) return;
+        if (cause == CAUSE_CONTROL_LOST) end_without_keeper(guard);
+        else stop(guard, cause, grace == NONE ? guard->request.grace : grace);
     }
+}
+
+static void end_without_keeper(struct guard *guard) {
+    guard->keeper_lost = true;
+    /* Nobody is left to open them. */
+    close_pipes(guard);
+    stop(guard, CAUSE_CONTROL_LOST, guard->request.grace);
 }
 
 static void read_report(struct guard *guard) {

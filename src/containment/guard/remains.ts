@@ -4,24 +4,13 @@ import { endRemains, membersOf, type Remains } from '../group/sweep.js'
 import type { ProcessEntry, ProcessTable } from '../processes/table.js'
 import { type LastWord, takeLastWord } from './last-word.js'
 
-/** A guard writes it in the moment in which it has seen its tree empty. */
-async function lastWord(path: string): Promise<LastWord | null> {
-  const pause = new Pause()
-  const until = performance.now() + wordBound
-  for (;;) {
-    const word = await takeLastWord(path)
-    if (word !== null || performance.now() > until) return word
-    await pause.for(shortestInterval)
-  }
-}
-
-const wordBound = 500
-
 /** The name that a guard gives itself. */
 const guardName = 'coppice-guard'
 
+/** Milliseconds. */
 const shortestInterval = 10
 const longestInterval = 100
+const wordBound = 500
 
 /**
  * Ends what a supervisor or a launcher left that is gone. Its guards are at it already: they are waited for, since a
@@ -30,10 +19,17 @@ const longestInterval = 100
  */
 export async function endGuardedRemains(target: Remains, table: ProcessTable): Promise<TreeReport> {
   const membership = membersOf(target, table)
+  const told = new Set<number>()
   const pause = new Pause()
   const until = performance.now() + target.grace + target.killBound
   for (let interval = shortestInterval; performance.now() < until; interval *= 1.5) {
-    if ((await guardedMembers()).length === 0) break
+    const processes = await table.list()
+    const guards = guardsAbove(await membership.members(processes), processes)
+    if (guards.length === 0) break
+    // One whose supervisor is gone knows; one whose supervisor does not answer is told so by this.
+    const untold = guards.filter(({ pid }) => !told.has(pid))
+    await table.signalAll(untold, 'SIGTERM')
+    for (const { pid } of untold) told.add(pid)
     await pause.for(Math.min(interval, longestInterval))
   }
   const words = await Promise.all(target.lastWords.map(lastWord))
@@ -42,18 +38,29 @@ export async function endGuardedRemains(target: Remains, table: ProcessTable): P
   // Each guard has proved its own tree; that nothing else is left is seen, and of a tree without a word no more.
   const isProven = words.length > 0 && words.every((word) => word !== null) && report.proof === 'unproven'
   return { ...report, killed, ...(isProven ? { containment: 'guard', proof: 'empty' } : {}) }
+}
 
-  async function guardedMembers(): Promise<ProcessEntry[]> {
-    const processes = await table.list()
-    const parents = new Map(processes.map((one) => [one.pid, one]))
-    const isGuarded = (one: ProcessEntry): boolean => {
-      let ancestor = parents.get(one.ppid)
-      for (let steps = 0; ancestor !== undefined && steps < processes.length; steps++) {
-        if (ancestor.name === guardName) return true
-        ancestor = parents.get(ancestor.ppid)
-      }
-      return false
+function guardsAbove(members: readonly ProcessEntry[], processes: readonly ProcessEntry[]): ProcessEntry[] {
+  const byPid = new Map(processes.map((one) => [one.pid, one]))
+  const guards = new Set<ProcessEntry>()
+  for (const member of members) {
+    // No line is longer than there are processes, also where the list is not of one moment.
+    let ancestor = byPid.get(member.ppid)
+    for (let steps = 0; ancestor && ancestor.name !== guardName && steps < processes.length; steps++) {
+      ancestor = byPid.get(ancestor.ppid)
     }
-    return (await membership.members(processes)).filter(isGuarded)
+    if (ancestor?.name === guardName) guards.add(ancestor)
+  }
+  return [...guards]
+}
+
+/** A guard writes it in the moment in which it has seen its tree empty. */
+async function lastWord(path: string): Promise<LastWord | null> {
+  const pause = new Pause()
+  const until = performance.now() + wordBound
+  for (;;) {
+    const word = await takeLastWord(path)
+    if (word !== null || performance.now() > until) return word
+    await pause.for(shortestInterval)
   }
 }

@@ -97,7 +97,8 @@ export class SupervisedTree {
       exit,
       ended: this.#ended ?? 'exited',
       byRun: this.#endedByRun,
-      forced: this.#forced,
+      // A guard's own timer may have been faster than ours.
+      forced: this.#forced || report.killed > 0,
       report,
       durationMs: Math.round(performance.now() - this.#launchedAt),
     }
