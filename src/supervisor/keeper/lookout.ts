@@ -23,6 +23,8 @@ const lookAgain = 250
 export class Lookout {
   readonly #keeper: Keeper
   readonly #watched = new Map<string, () => void>()
+  /** The supervisors that the last look saw while something waited: it recovers what is dead of them. */
+  #attended = new Set<string>()
   #looking = false
   #again = false
   #disarm: (() => void) | null = null
@@ -37,6 +39,14 @@ export class Lookout {
     if (!this.#looking) void this.#look()
   }
 
+  /**
+   * A run waits from now on. Only what the looks do not attend to yet is news: with a look for each that comes to a
+   * queue, which reads all that wait in it, a queue would cost the square of its length.
+   */
+  waitsFor(holder: StoredRun | null): void {
+    if (holder === null || !this.#attended.has(holder.supervisor.id)) this.news()
+  }
+
   /** There is a run to look after from now on. */
   watch(): void {
     if (this.#disarm === null && !this.#looking) this.#armFor(lookEvery)
@@ -46,6 +56,7 @@ export class Lookout {
     this.#disarm?.()
     for (const unwatch of this.#watched.values()) unwatch()
     this.#watched.clear()
+    this.#attended.clear()
   }
 
   async #look(): Promise<void> {
@@ -76,7 +87,9 @@ export class Lookout {
     const keeper = this.#keeper
     await reconcile(keeper)
     if (!keeper.hasWaiting()) return this.close()
-    const others = (await keeper.store.supervisors()).filter(({ id }) => id !== keeper.id)
+    const all = await keeper.store.supervisors()
+    this.#attended = new Set(all.map(({ id }) => id))
+    const others = all.filter(({ id }) => id !== keeper.id)
     // Not awaited: a recovery takes as long as the trees that it ends.
     for (const other of others) void recoverOwner(keeper, other).catch((error) => this.#failed(other, error))
     this.#watchDeaths(others)
