@@ -1,32 +1,14 @@
-import { spawn } from 'node:child_process'
 import { renameSync, rmSync } from 'node:fs'
 import { openSupervisor } from 'coppice'
 import { describe, expect } from 'vitest'
 import { eventually } from '../support/eventually.ts'
-import { Lines } from '../support/lines.ts'
-import { fixture, type Scene, test } from '../support/scene.ts'
+import { test } from '../support/scene.ts'
 
 async function errorOf(promise: PromiseLike<unknown>): Promise<unknown> {
   return promise.then(
     (value) => expect.fail(`resolved with ${JSON.stringify(value)}`),
     (error: unknown) => error,
   )
-}
-
-/** Holds the state file's lock from another process until it is disposed of. */
-async function lockState(scene: Scene): Promise<AsyncDisposable> {
-  const child = spawn(process.execPath, [fixture('locks-the-state.mjs'), scene.state], {
-    env: scene.env,
-    stdio: ['pipe', 'pipe', 'ignore'],
-  })
-  const exited = new Promise<void>((resolve) => child.on('exit', () => resolve()))
-  await new Lines(child.stdout).after('locked')
-  return {
-    async [Symbol.asyncDispose]() {
-      child.stdin.end()
-      await exited
-    },
-  }
 }
 
 describe('every promise settles, and no session stays held', () => {
@@ -147,7 +129,7 @@ describe('every promise settles, and no session stays held', () => {
     }
     let ended: ReturnType<typeof endedUnlocked>
     {
-      await using _lock = await lockState(scene)
+      await using _lock = await scene.lockState()
       ended = endedUnlocked()
       expect(await supervisor.sessions()).toMatchObject([{ state: 'held', holder: { run: run.id } }])
       unlocked = true
@@ -164,7 +146,7 @@ describe('every promise settles, and no session stays held', () => {
     const waiter = supervisor.start({ session: 'a' }, () => 1)
     await eventually(async () => (await supervisor.runs({ state: 'waiting' })).length === 1)
     {
-      await using _lock = await lockState(scene)
+      await using _lock = await scene.lockState()
       void supervisor.close()
       void supervisor.close({ within: 0 })
     }

@@ -26,6 +26,8 @@ export interface Scene {
   node(args: readonly string[], options?: StartOptions): Started
   /** Starts a fixture in a Node process of its own. */
   host(name: string, args?: readonly string[], options?: StartOptions): Started
+  /** Holds the state file's lock from another process until it is disposed of. */
+  lockState(): Promise<AsyncDisposable>
   /** Living processes that carry the mark, without those that the test holds itself. */
   living(): number[]
 }
@@ -38,6 +40,8 @@ export interface StartOptions {
 export interface Started {
   readonly child: ChildProcess
   readonly lines: Lines
+  /** Of its stderr. */
+  readonly errors: Lines
   readonly pid: number
   /** Resolves when it has exited; tools that have its output may live on. */
   readonly died: Promise<void>
@@ -68,13 +72,15 @@ export const test = plain.extend<{ scene: Scene }>({
     // What the test launches in this process itself carries the mark as well.
     process.env.COPPICE_TEST = mark
     process.env.XDG_RUNTIME_DIR = folder
+    const host: Scene['host'] = (name, args = [], options) => begin([fixture(name), ...args], options)
     await use({
       folder,
       state,
       env,
       coppice: (args, options) => begin([command, ...args], options),
       node: begin,
-      host: (name, args = [], options) => begin([fixture(name), ...args], options),
+      host,
+      lockState: () => lock(host('locks-the-state.mjs', [state])),
       living: () => marked(mark).filter((pid) => !started.some((one) => one.pid === pid)),
     })
     for (const { child } of started) child.kill('SIGKILL')
@@ -98,7 +104,17 @@ function start(args: readonly string[], { env, cwd }: StartOptions): Started {
     child.on('close', (code, signal) => resolve({ code, signal, stdout, stderr }))
   })
   const died = new Promise<void>((resolve) => child.on('exit', () => resolve()))
-  return { child, pid, died, lines: new Lines(child.stdout), exited }
+  return { child, pid, died, lines: new Lines(child.stdout), errors: new Lines(child.stderr), exited }
+}
+
+async function lock({ child, lines, died }: Started): Promise<AsyncDisposable> {
+  await lines.after('locked')
+  return {
+    async [Symbol.asyncDispose]() {
+      child.kill()
+      await died
+    },
+  }
 }
 
 function marked(mark: string): number[] {
