@@ -1,9 +1,12 @@
-import { type ExecOptions, openSupervisor, type Run, type Supervisor } from 'coppice'
+import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { type ExecOptions, openSupervisor, type Run, type RunHandle, type Supervisor } from 'coppice'
 import { exec } from 'coppice/exec'
 import { describe, expect } from 'vitest'
 import { startTimeOf } from '../support/alive.ts'
 import { eventually } from '../support/eventually.ts'
-import { test } from '../support/scene.ts'
+import { command, type Scene, test } from '../support/scene.ts'
 
 const MB = 1024 * 1024
 
@@ -14,6 +17,15 @@ async function inRun<T>(state: string, fn: (run: Run, supervisor: Supervisor) =>
     return await supervisor.run({}, (run) => fn(run, supervisor))
   } finally {
     await supervisor.close()
+  }
+}
+
+/** Without a turn of this thread's event loop. */
+function untilEndedAsSeenFromOutside({ id }: RunHandle<unknown>, { env }: Scene): void {
+  const options = { env, encoding: 'utf8', timeout: 20_000 } as const
+  for (const until = performance.now() + 20_000; performance.now() < until; ) {
+    const { stdout } = spawnSync(process.execPath, [command, 'show', id, '--json'], options)
+    if (JSON.parse(stdout).outcome !== null) return
   }
 }
 
@@ -86,6 +98,27 @@ describe('run.exec', () => {
     expect(await handle.outcome).toMatchObject({ state: 'timed_out', callback: 'settled', forced: false })
     await supervisor.close()
   })
+
+  for (const [who, wait] of [
+    ['that ignored its signal', async ({ outcome }: RunHandle<unknown>) => void (await outcome)],
+    ['that blocked its loop, and with it all news of that end', untilEndedAsSeenFromOutside],
+  ] as const) {
+    test(`P6: a launch after the run’s end, by a callback ${who}, launches nothing`, async ({ scene }) => {
+      const supervisor = await openSupervisor({ state: scene.state, timeout: '100ms', grace: 0 })
+      const mark = join(scene.folder, 'ran')
+      const late = Promise.withResolvers<unknown>()
+      const handle: RunHandle<unknown> = supervisor.start({ session: 'a' }, async (run) => {
+        await wait(handle, scene)
+        late.resolve(run.exec('touch', [mark]).catch((error: unknown) => error))
+      })
+      expect(await handle.outcome).toMatchObject({ state: 'timed_out', callback: 'left_behind', trees: 0 })
+      expect(await late.promise).toMatchObject({ code: 'run_ended', run: handle.id })
+      expect(await supervisor.run({ session: 'a', ifBusy: 'refuse' }, () => 'free')).toBe('free')
+      expect(existsSync(mark)).toBe(false)
+      expect(await supervisor.trees(handle.id)).toEqual([])
+      await supervisor.close()
+    })
+  }
 
   test('a handle that nobody awaits is no unhandled rejection', async ({ scene }) => {
     await inRun(scene.state, async (run) => {
