@@ -22,6 +22,8 @@ export interface Scene {
   readonly env: NodeJS.ProcessEnv
   /** Starts the command. */
   coppice(args: readonly string[], options?: StartOptions): Started
+  /** Starts a line of bash with these arguments. */
+  bash(script: string, args?: readonly string[], options?: StartOptions): Started
   /** Starts Node. */
   node(args: readonly string[], options?: StartOptions): Started
   /** Starts a fixture in a Node process of its own. */
@@ -64,21 +66,23 @@ export const test = plain.extend<{ scene: Scene }>({
       XDG_STATE_HOME: folder,
     }
     const started: Started[] = []
-    const begin = (args: readonly string[], options: StartOptions = {}) => {
-      const begun = start(args, { ...options, env: { ...env, ...options.env } })
+    const begin = (file: string, args: readonly string[], options: StartOptions = {}) => {
+      const begun = start(file, args, { ...options, env: { ...env, ...options.env } })
       started.push(begun)
       return begun
     }
+    const node: Scene['node'] = (args, options) => begin(process.execPath, args, options)
+    const host: Scene['host'] = (name, args = [], options) => node([fixture(name), ...args], options)
     // What the test launches in this process itself carries the mark as well.
     process.env.COPPICE_TEST = mark
     process.env.XDG_RUNTIME_DIR = folder
-    const host: Scene['host'] = (name, args = [], options) => begin([fixture(name), ...args], options)
     await use({
       folder,
       state,
       env,
-      coppice: (args, options) => begin([command, ...args], options),
-      node: begin,
+      coppice: (args, options) => node([command, ...args], options),
+      bash: (script, args = [], options) => begin('bash', ['-c', script, 'bash', ...args], options),
+      node,
       host,
       lockState: () => lock(host('locks-the-state.mjs', [state])),
       living: () => marked(mark).filter((pid) => !started.some((one) => one.pid === pid)),
@@ -92,10 +96,10 @@ export const test = plain.extend<{ scene: Scene }>({
   },
 })
 
-function start(args: readonly string[], { env, cwd }: StartOptions): Started {
-  const child = spawn(process.execPath, args, { env, cwd, stdio: ['ignore', 'pipe', 'pipe'] })
+function start(file: string, args: readonly string[], { env, cwd }: StartOptions): Started {
+  const child = spawn(file, args, { env, cwd, stdio: ['ignore', 'pipe', 'pipe'] })
   const { pid } = child
-  if (pid === undefined) throw new Error(`could not start ${args.join(' ')}`)
+  if (pid === undefined) throw new Error(`could not start ${[file, ...args].join(' ')}`)
   let stdout = ''
   let stderr = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))
