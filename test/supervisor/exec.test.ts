@@ -120,6 +120,37 @@ describe('run.exec', () => {
     })
   }
 
+  test('a reader that stops for good: the command waits for it, and its run still ends on time', async ({
+    scene,
+  }) => {
+    const supervisor = await openSupervisor({ state: scene.state })
+    const flood = ['-c', 'head -c 20971520 /dev/zero'] as const
+    const unasked = await supervisor.run({ session: 'a' }, (run) => run.exec('sh', flood))
+    expect(unasked).toMatchObject({ ok: true })
+    const handle = supervisor.start({ session: 'a', timeout: '500ms' }, async (run) => {
+      const tool = run.exec('sh', flood)
+      expect(tool.stdout.readableFlowing).toBeNull()
+      await tool
+    })
+    const outcome = await handle.outcome
+    expect(outcome).toMatchObject({ state: 'timed_out', callback: 'settled', forced: false })
+    expect(outcome.durationMs, 'it waits for no drain bound').toBeLessThan(500 + 2000)
+    expect(await supervisor.run({ session: 'a', ifBusy: 'refuse' }, () => 'free')).toBe('free')
+    await supervisor.close()
+  })
+
+  test('a reader that goes away: the command goes on, and its result is whole', async ({ scene }) => {
+    await inRun(scene.state, async (run) => {
+      const tool = run.exec('sh', ['-c', 'head -c 20971520 /dev/zero; echo end'])
+      const { stdout } = tool
+      await eventually(() => stdout.readableLength > 0)
+      stdout.destroy()
+      const result = await tool
+      expect(result).toMatchObject({ ok: true, truncated: 10 * MB + 'end\n'.length })
+      expect(result.stdout).toMatch(/end\n$/)
+    })
+  })
+
   test('a handle that nobody awaits is no unhandled rejection', async ({ scene }) => {
     await inRun(scene.state, async (run) => {
       run.exec('no-such-command-here')

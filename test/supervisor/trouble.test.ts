@@ -2,7 +2,7 @@ import { renameSync, rmSync } from 'node:fs'
 import { openSupervisor } from 'coppice'
 import { describe, expect } from 'vitest'
 import { eventually } from '../support/eventually.ts'
-import { test } from '../support/scene.ts'
+import { fixture, test } from '../support/scene.ts'
 
 async function errorOf(promise: PromiseLike<unknown>): Promise<unknown> {
   return promise.then(
@@ -167,6 +167,22 @@ describe('every promise settles, and no session stays held', () => {
     const second = await openSupervisor({ state: scene.state })
     expect(await second.run({ session: 'held' }, () => scene.living())).toEqual([])
     await second.close()
+  })
+
+  test('a log that nobody reads, and whose pipe is closed in the end: the runs go on', async ({ scene }) => {
+    const host = scene.host('host-logs-much.mjs')
+    host.child.stderr?.pause()
+    await host.lines.after('run 2000')
+    host.child.stderr?.destroy()
+    const { code, stdout, stderr } = await host.exited
+    expect({ code, stdout }).toEqual({ code: 0, stdout: 'run 1000\nrun 2000\nrun 3000\nclosed\n' })
+    expect(stderr.length, 'what was read of more than 2 MB').toBeLessThan(500_000)
+  })
+
+  test('a log on a full disk: the runs go on', async ({ scene }) => {
+    const host = scene.bash('exec "$@" 2> /dev/full', [process.execPath, fixture('host-logs-much.mjs')])
+    const { code, stdout } = await host.exited
+    expect({ code, stdout }).toEqual({ code: 0, stdout: 'run 1000\nrun 2000\nrun 3000\nclosed\n' })
   })
 
   test('two supervisors that handle signals: one signal leaves each its grace', async ({ scene }) => {
