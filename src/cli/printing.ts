@@ -12,10 +12,12 @@ export function printTable(head: readonly string[] | null, rows: readonly (reado
   for (const row of lines) {
     for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, cell.length)
   }
-  for (const row of lines) {
+  const text = lines.map((row) => {
     const cells = row.map((cell, i) => (i === row.length - 1 ? cell : cell.padEnd(widths[i] ?? 0)))
-    process.stdout.write(`${cells.join('  ')}\n`)
-  }
+    return `${cells.join('  ')}\n`
+  })
+  // In one piece: what cannot be written is then told once.
+  process.stdout.write(text.join(''))
 }
 
 /** How long ago. */

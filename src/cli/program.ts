@@ -6,7 +6,9 @@ import { count, duration, notYet, text } from './option-values.js'
 
 /** Runs the command line and sets the exit code. One line on stderr says what is wrong with a bad one. */
 export async function main(argv: readonly string[]): Promise<void> {
-  process.stdout.on('error', endWithoutReader)
+  process.stdout.on('error', onUnwritable)
+  // There is nobody left to tell; the exit code says it still.
+  process.stderr.on('error', () => {})
   try {
     await program().parseAsync([...argv])
   } catch (error) {
@@ -23,11 +25,14 @@ export async function main(argv: readonly string[]): Promise<void> {
   }
 }
 
-/** A reader that had enough (`| head`) is no failure; a full disk is one. */
-function endWithoutReader(error: NodeJS.ErrnoException): void {
-  if (error.code === 'EPIPE') process.exit()
+/**
+ * A reader that had enough (`| head`) is no failure; a full disk is one. Neither ends the process on the spot: it may
+ * have a store to leave.
+ */
+function onUnwritable(error: NodeJS.ErrnoException): void {
+  if (error.code === 'EPIPE') return
   process.stderr.write(`coppice: cannot write to stdout: ${error.message}\n`)
-  process.exit(exitCodes.failed)
+  process.exitCode = exitCodes.failed
 }
 
 function program(): Command {

@@ -6,11 +6,12 @@ import { DatabaseSync } from 'node:sqlite'
 import { setImmediate as turn } from 'node:timers/promises'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { openStore } from '#src/store/open.js'
+import { Lines } from '../support/lines.ts'
 import { Scene, temporaryFolder } from './scene.ts'
 
 function start(program: string, ...parameters: string[]) {
   const path = join(import.meta.dirname, 'programs', program)
-  const child = spawn(process.execPath, [path, ...parameters], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, [path, ...parameters], { stdio: ['pipe', 'pipe', 'inherit'] })
   onTestFinished(() => void child.kill('SIGKILL'))
   return child
 }
@@ -40,6 +41,28 @@ describe('P2, P9: kill -9 of a writer', () => {
         expect(all.filter(({ outcome }) => outcome !== null)).toHaveLength(ended.length)
         expect(all.length - ended.length).toBe(holder === null ? 0 : 1)
       }
+      await store.close()
+    }
+  })
+})
+
+describe('a state file that is not there yet', () => {
+  it('is opened by all processes that come for it at the same moment, as one file', async () => {
+    const folder = await temporaryFolder()
+    const names = ['s1', 's2', 's3', 's4', 's5', 's6']
+    const openers = names.map((name) => {
+      const { stdin, stdout } = start('opens-when-told.mjs', name)
+      return { stdin, lines: new Lines(stdout) }
+    })
+    await Promise.all(openers.map(({ lines }) => lines.after('ready')))
+    // The moments that could meet wrongly are short: they do in some of these rounds, not in each.
+    for (let round = 0; round < 50; round++) {
+      const path = join(folder, `round-${round}`, 'coppice.db')
+      for (const { stdin } of openers) stdin.write(`${path}\n`)
+      const told = await Promise.all(openers.map(({ lines }) => lines.after(path)))
+      expect(told).toEqual(names.map(() => 'open'))
+      const store = await openStore(path, { create: false })
+      expect((await store.supervisors()).map(({ id }) => id).sort()).toEqual(names)
       await store.close()
     }
   })

@@ -1,10 +1,13 @@
-import { type ExecOptions, openSupervisor, type Run, type Supervisor } from 'coppice'
+import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { type ExecOptions, openSupervisor, type Run, type RunHandle, type Supervisor } from 'coppice'
 import { exec } from 'coppice/exec'
 import { describe, expect } from 'vitest'
 import { startTimeOf } from '../support/alive.ts'
 import { bestHere } from '../support/containment.ts'
 import { eventually } from '../support/eventually.ts'
-import { test } from '../support/scene.ts'
+import { command, type Scene, test } from '../support/scene.ts'
 
 const MB = 1024 * 1024
 
@@ -15,6 +18,15 @@ async function inRun<T>(state: string, fn: (run: Run, supervisor: Supervisor) =>
     return await supervisor.run({}, (run) => fn(run, supervisor))
   } finally {
     await supervisor.close()
+  }
+}
+
+/** Without a turn of this thread's event loop. */
+function untilEndedAsSeenFromOutside({ id }: RunHandle<unknown>, { env }: Scene): void {
+  const options = { env, encoding: 'utf8', timeout: 20_000 } as const
+  for (const until = performance.now() + 20_000; performance.now() < until; ) {
+    const { stdout } = spawnSync(process.execPath, [command, 'show', id, '--json'], options)
+    if (JSON.parse(stdout).outcome !== null) return
   }
 }
 
@@ -86,6 +98,58 @@ describe('run.exec', () => {
     })
     expect(await handle.outcome).toMatchObject({ state: 'timed_out', callback: 'settled', forced: false })
     await supervisor.close()
+  })
+
+  for (const [who, wait] of [
+    ['that ignored its signal', async ({ outcome }: RunHandle<unknown>) => void (await outcome)],
+    ['that blocked its loop, and with it all news of that end', untilEndedAsSeenFromOutside],
+  ] as const) {
+    test(`P6: a launch after the run’s end, by a callback ${who}, launches nothing`, async ({ scene }) => {
+      const supervisor = await openSupervisor({ state: scene.state, timeout: '100ms', grace: 0 })
+      const mark = join(scene.folder, 'ran')
+      const late = Promise.withResolvers<unknown>()
+      const handle: RunHandle<unknown> = supervisor.start({ session: 'a' }, async (run) => {
+        await wait(handle, scene)
+        late.resolve(run.exec('touch', [mark]).catch((error: unknown) => error))
+      })
+      expect(await handle.outcome).toMatchObject({ state: 'timed_out', callback: 'left_behind', trees: 0 })
+      expect(await late.promise).toMatchObject({ code: 'run_ended', run: handle.id })
+      expect(await supervisor.run({ session: 'a', ifBusy: 'refuse' }, () => 'free')).toBe('free')
+      expect(existsSync(mark)).toBe(false)
+      expect(await supervisor.trees(handle.id)).toEqual([])
+      await supervisor.close()
+    })
+  }
+
+  test('a reader that stops for good: the command waits for it, and its run still ends on time', async ({
+    scene,
+  }) => {
+    const supervisor = await openSupervisor({ state: scene.state })
+    const flood = ['-c', 'head -c 20971520 /dev/zero'] as const
+    const unasked = await supervisor.run({ session: 'a' }, (run) => run.exec('sh', flood))
+    expect(unasked).toMatchObject({ ok: true })
+    const handle = supervisor.start({ session: 'a', timeout: '500ms' }, async (run) => {
+      const tool = run.exec('sh', flood)
+      expect(tool.stdout.readableFlowing).toBeNull()
+      await tool
+    })
+    const outcome = await handle.outcome
+    expect(outcome).toMatchObject({ state: 'timed_out', callback: 'settled', forced: false })
+    expect(outcome.durationMs, 'it waits for no drain bound').toBeLessThan(500 + 2000)
+    expect(await supervisor.run({ session: 'a', ifBusy: 'refuse' }, () => 'free')).toBe('free')
+    await supervisor.close()
+  })
+
+  test('a reader that goes away: the command goes on, and its result is whole', async ({ scene }) => {
+    await inRun(scene.state, async (run) => {
+      const tool = run.exec('sh', ['-c', 'head -c 20971520 /dev/zero; echo end'])
+      const { stdout } = tool
+      await eventually(() => stdout.readableLength > 0)
+      stdout.destroy()
+      const result = await tool
+      expect(result).toMatchObject({ ok: true, truncated: 10 * MB + 'end\n'.length })
+      expect(result.stdout).toMatch(/end\n$/)
+    })
   })
 
   test('a handle that nobody awaits is no unhandled rejection', async ({ scene }) => {

@@ -1,32 +1,14 @@
-import { spawn } from 'node:child_process'
 import { renameSync, rmSync } from 'node:fs'
 import { openSupervisor } from 'coppice'
 import { describe, expect } from 'vitest'
 import { eventually } from '../support/eventually.ts'
-import { Lines } from '../support/lines.ts'
-import { fixture, type Scene, test } from '../support/scene.ts'
+import { fixture, test } from '../support/scene.ts'
 
 async function errorOf(promise: PromiseLike<unknown>): Promise<unknown> {
   return promise.then(
     (value) => expect.fail(`resolved with ${JSON.stringify(value)}`),
     (error: unknown) => error,
   )
-}
-
-/** Holds the state file's lock from another process until it is disposed of. */
-async function lockState(scene: Scene): Promise<AsyncDisposable> {
-  const child = spawn(process.execPath, [fixture('locks-the-state.mjs'), scene.state], {
-    env: scene.env,
-    stdio: ['pipe', 'pipe', 'ignore'],
-  })
-  const exited = new Promise<void>((resolve) => child.on('exit', () => resolve()))
-  await new Lines(child.stdout).after('locked')
-  return {
-    async [Symbol.asyncDispose]() {
-      child.stdin.end()
-      await exited
-    },
-  }
 }
 
 describe('every promise settles, and no session stays held', () => {
@@ -147,7 +129,7 @@ describe('every promise settles, and no session stays held', () => {
     }
     let ended: ReturnType<typeof endedUnlocked>
     {
-      await using _lock = await lockState(scene)
+      await using _lock = await scene.lockState()
       ended = endedUnlocked()
       expect(await supervisor.sessions()).toMatchObject([{ state: 'held', holder: { run: run.id } }])
       unlocked = true
@@ -164,7 +146,7 @@ describe('every promise settles, and no session stays held', () => {
     const waiter = supervisor.start({ session: 'a' }, () => 1)
     await eventually(async () => (await supervisor.runs({ state: 'waiting' })).length === 1)
     {
-      await using _lock = await lockState(scene)
+      await using _lock = await scene.lockState()
       void supervisor.close()
       void supervisor.close({ within: 0 })
     }
@@ -185,6 +167,22 @@ describe('every promise settles, and no session stays held', () => {
     const second = await openSupervisor({ state: scene.state })
     expect(await second.run({ session: 'held' }, () => scene.living())).toEqual([])
     await second.close()
+  })
+
+  test('a log that nobody reads, and whose pipe is closed in the end: the runs go on', async ({ scene }) => {
+    const host = scene.host('host-logs-much.mjs')
+    host.child.stderr?.pause()
+    await host.lines.after('run 2000')
+    host.child.stderr?.destroy()
+    const { code, stdout, stderr } = await host.exited
+    expect({ code, stdout }).toEqual({ code: 0, stdout: 'run 1000\nrun 2000\nrun 3000\nclosed\n' })
+    expect(stderr.length, 'what was read of more than 2 MB').toBeLessThan(500_000)
+  })
+
+  test('a log on a full disk: the runs go on', async ({ scene }) => {
+    const host = scene.bash('exec "$@" 2> /dev/full', [process.execPath, fixture('host-logs-much.mjs')])
+    const { code, stdout } = await host.exited
+    expect({ code, stdout }).toEqual({ code: 0, stdout: 'run 1000\nrun 2000\nrun 3000\nclosed\n' })
   })
 
   test('two supervisors that handle signals: one signal leaves each its grace', async ({ scene }) => {

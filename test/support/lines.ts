@@ -26,10 +26,20 @@ export class Lines {
 
   /** What follows `start` in the first line that begins with it. */
   async after(start: string): Promise<string> {
+    const line = await this.#first((line) => line.startsWith(start), start)
+    return line.slice(start.length).trim()
+  }
+
+  /** The first line that has this in it. */
+  with(part: string): Promise<string> {
+    return this.#first((line) => line.includes(part), part)
+  }
+
+  async #first(isIt: (line: string) => boolean, what: string): Promise<string> {
     for (;;) {
-      const found = this.all.find((line) => line.startsWith(start))
-      if (found !== undefined) return found.slice(start.length).trim()
-      if (this.#isEnded) throw new Error(`no line "${start}", but: ${this.all.join(' | ')}`)
+      const found = this.all.find(isIt)
+      if (found !== undefined) return found
+      if (this.#isEnded) throw new Error(`no line "${what}", but: ${this.all.join(' | ')}`)
       await new Promise<void>((resolve) => {
         this.#wake = resolve
       })

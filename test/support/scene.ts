@@ -22,10 +22,14 @@ export interface Scene {
   readonly env: NodeJS.ProcessEnv
   /** Starts the command. */
   coppice(args: readonly string[], options?: StartOptions): Started
+  /** Starts a line of bash with these arguments. */
+  bash(script: string, args?: readonly string[], options?: StartOptions): Started
   /** Starts Node. */
   node(args: readonly string[], options?: StartOptions): Started
   /** Starts a fixture in a Node process of its own. */
   host(name: string, args?: readonly string[], options?: StartOptions): Started
+  /** Holds the state file's lock from another process until it is disposed of. */
+  lockState(): Promise<AsyncDisposable>
   /** Living processes that carry the mark, without those that the test holds itself and coppice's own. */
   living(): number[]
 }
@@ -38,6 +42,8 @@ export interface StartOptions {
 export interface Started {
   readonly child: ChildProcess
   readonly lines: Lines
+  /** Of its stderr. */
+  readonly errors: Lines
   readonly pid: number
   /** Resolves when it has exited; tools that have its output may live on. */
   readonly died: Promise<void>
@@ -60,11 +66,13 @@ export const test = plain.extend<{ scene: Scene }>({
       XDG_STATE_HOME: folder,
     }
     const started: Started[] = []
-    const begin = (args: readonly string[], options: StartOptions = {}) => {
-      const begun = start(args, { ...options, env: { ...env, ...options.env } })
+    const begin = (file: string, args: readonly string[], options: StartOptions = {}) => {
+      const begun = start(file, args, { ...options, env: { ...env, ...options.env } })
       started.push(begun)
       return begun
     }
+    const node: Scene['node'] = (args, options) => begin(process.execPath, args, options)
+    const host: Scene['host'] = (name, args = [], options) => node([fixture(name), ...args], options)
     // What the test launches in this process itself carries the mark as well.
     process.env.COPPICE_TEST = mark
     process.env.XDG_RUNTIME_DIR = folder
@@ -72,9 +80,11 @@ export const test = plain.extend<{ scene: Scene }>({
       folder,
       state,
       env,
-      coppice: (args, options) => begin([command, ...args], options),
-      node: begin,
-      host: (name, args = [], options) => begin([fixture(name), ...args], options),
+      coppice: (args, options) => node([command, ...args], options),
+      bash: (script, args = [], options) => begin('bash', ['-c', script, 'bash', ...args], options),
+      node,
+      host,
+      lockState: () => lock(host('locks-the-state.mjs', [state])),
       living: () =>
         marked(mark).filter((pid) => !started.some((one) => one.pid === pid) && !isOfCoppice(nameOf(pid))),
     })
@@ -88,10 +98,10 @@ export const test = plain.extend<{ scene: Scene }>({
   },
 })
 
-function start(args: readonly string[], { env, cwd }: StartOptions): Started {
-  const child = spawn(process.execPath, args, { env, cwd, stdio: ['ignore', 'pipe', 'pipe'] })
+function start(file: string, args: readonly string[], { env, cwd }: StartOptions): Started {
+  const child = spawn(file, args, { env, cwd, stdio: ['ignore', 'pipe', 'pipe'] })
   const { pid } = child
-  if (pid === undefined) throw new Error(`could not start ${args.join(' ')}`)
+  if (pid === undefined) throw new Error(`could not start ${[file, ...args].join(' ')}`)
   let stdout = ''
   let stderr = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))
@@ -100,7 +110,17 @@ function start(args: readonly string[], { env, cwd }: StartOptions): Started {
     child.on('close', (code, signal) => resolve({ code, signal, stdout, stderr }))
   })
   const died = new Promise<void>((resolve) => child.on('exit', () => resolve()))
-  return { child, pid, died, lines: new Lines(child.stdout), exited }
+  return { child, pid, died, lines: new Lines(child.stdout), errors: new Lines(child.stderr), exited }
+}
+
+async function lock({ child, lines, died }: Started): Promise<AsyncDisposable> {
+  await lines.after('locked')
+  return {
+    async [Symbol.asyncDispose]() {
+      child.kill()
+      await died
+    },
+  }
 }
 
 function marked(mark: string): number[] {

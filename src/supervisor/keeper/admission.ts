@@ -43,7 +43,7 @@ async function queue(keeper: Keeper, run: SupervisedRun, holder: StoredRun | nul
   // A holder whose owner is dead is no reason to be refused: its end is what admits the next.
   if (holder !== null && wait === 0) await recoverIfDead(keeper, holder)
   // It may be dead as well where there is time; that is the lookout's business.
-  else keeper.lookout.news()
+  else keeper.lookout.waitsFor(holder)
   if (wait !== null && run.progress.state === 'waiting') giveUpAfter(keeper, run, wait)
 }
 

@@ -29,7 +29,7 @@ export function handOver(
 ): void {
   const ours = keeper.runs.get(run)
   if (supervisor === keeper.id && ours !== undefined) begin(keeper, ours, fence)
-  else if (socket !== null) tellNews(socket)
+  else if (socket !== null) tellNews(socket, run)
 }
 
 /**

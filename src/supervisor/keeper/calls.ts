@@ -167,7 +167,7 @@ async function holderOf(keeper: Keeper, session: string): Promise<string> {
 /** The outcome of a run of another supervisor, as soon as there is one. */
 async function outcomeOf(keeper: Keeper, stored: StoredRun): Promise<Outcome> {
   const { socket } = stored.supervisor
-  if (stored.outcome === null && socket !== null) tellNews(socket)
+  if (stored.outcome === null && socket !== null) tellNews(socket, stored.id)
   for (let run: StoredRun | null = stored; run !== null; run = await keeper.store.run(run.id)) {
     if (run.outcome !== null) return run.outcome
     if (await recoverIfDead(keeper, run)) continue

@@ -30,7 +30,7 @@ export async function openLog(level: string): Promise<OpenLog> {
   if (level === 'silent') return { log: silent, close: async () => {} }
   const { pino } = await import('pino')
   const destination = pino.destination({ fd: 2, sync: false, maxLength: most })
-  // EPIPE: nobody reads any more, which is no reason to end.
+  // A full disk, or nobody who reads any more: neither is a reason to end.
   destination.on('error', () => {})
   const log = pino({ name: 'coppice', level, base: null }, destination) as Log
   const flush = () => new Promise<void>((resolve) => destination.flush(() => resolve()))

@@ -23,6 +23,8 @@ const lookAgain = 250
 export class Lookout {
   readonly #keeper: Keeper
   readonly #watched = new Map<string, () => void>()
+  /** The supervisors that the last look saw while something waited: it recovers what is dead of them. */
+  #attended = new Set<string>()
   #looking = false
   #again = false
   #disarm: (() => void) | null = null
@@ -37,6 +39,20 @@ export class Lookout {
     if (!this.#looking) void this.#look()
   }
 
+  /** Something may have changed about this run: whoever says so costs no look at the others. */
+  newsOf(id: string): void {
+    const run = this.#keeper.runs.get(id)
+    if (run?.isStored) reconcile(this.#keeper, run).catch(() => this.news())
+  }
+
+  /**
+   * A run waits from now on. Only what the looks do not attend to yet is news: with a look for each that comes to a
+   * queue, which reads all that wait in it, a queue would cost the square of its length.
+   */
+  waitsFor(holder: StoredRun | null): void {
+    if (holder === null || !this.#attended.has(holder.supervisor.id)) this.news()
+  }
+
   /** There is a run to look after from now on. */
   watch(): void {
     if (this.#disarm === null && !this.#looking) this.#armFor(lookEvery)
@@ -46,6 +62,7 @@ export class Lookout {
     this.#disarm?.()
     for (const unwatch of this.#watched.values()) unwatch()
     this.#watched.clear()
+    this.#attended.clear()
   }
 
   async #look(): Promise<void> {
@@ -74,9 +91,11 @@ export class Lookout {
 
   async #lookOnce(): Promise<void> {
     const keeper = this.#keeper
-    await reconcile(keeper)
+    await reconcileAll(keeper)
     if (!keeper.hasWaiting()) return this.close()
-    const others = (await keeper.store.supervisors()).filter(({ id }) => id !== keeper.id)
+    const all = await keeper.store.supervisors()
+    this.#attended = new Set(all.map(({ id }) => id))
+    const others = all.filter(({ id }) => id !== keeper.id)
     // Not awaited: a recovery takes as long as the trees that it ends.
     for (const other of others) void recoverOwner(keeper, other).catch((error) => this.#failed(other, error))
     this.#watchDeaths(others)
@@ -106,17 +125,19 @@ export class Lookout {
 }
 
 /** Brings what this keeper thinks of its runs in line with what the store says. */
-async function reconcile(keeper: Keeper): Promise<void> {
+async function reconcileAll(keeper: Keeper): Promise<void> {
   const before = keeper.unfinishedRuns()
   if (before.length === 0) return
   const live = await keeper.store.runs({ supervisor: keeper.id, state: 'live' })
   const stored = new Map(live.map((run) => [run.id, run] as const))
-  for (const run of before) {
-    if (run.ending !== null) continue
-    const now = stored.get(run.id) ?? (await keeper.store.run(run.id))
-    // What has ended or begun to end meanwhile by our own hand needs nothing.
-    if (now !== null && run.ending === null) apply(keeper, run, now)
-  }
+  for (const run of before) await reconcile(keeper, run, stored.get(run.id))
+}
+
+async function reconcile(keeper: Keeper, run: SupervisedRun, seen?: StoredRun): Promise<void> {
+  if (run.ending !== null) return
+  const now = seen ?? (await keeper.store.run(run.id))
+  // What has ended or begun to end meanwhile by our own hand needs nothing.
+  if (now !== null && run.ending === null) apply(keeper, run, now)
 }
 
 function apply(keeper: Keeper, run: SupervisedRun, now: StoredRun): void {

@@ -7,16 +7,14 @@ import { newIdentifier } from '../../identifiers.js'
 import type { ThrownRecord } from '../../store/contract.js'
 import { openStore } from '../../store/open.js'
 import type { Call, KeeperSettings, SendToHost, ToKeeper } from '../messages.js'
-import { handOver } from './admitted.js'
 import { handlers } from './calls.js'
 import { hurry } from './closing.js'
 import { endRun } from './ending.js'
+import { join } from './joining.js'
 import { Keeper } from './keeper.js'
 import { openLog } from './log.js'
-import { recoverAll } from './recovery.js'
 import type { SupervisedRun } from './run.js'
 import { endTree } from './tree.js'
-import { WakeSocket } from './wake.js'
 
 /** The keeper's thread: opens what it needs, then does what the host's messages say. */
 
@@ -48,32 +46,8 @@ async function open(
   const store = await openStore(settings.location, { create: !settings.observe })
   const keeper = new Keeper({ ...parts, store })
   for (const supervisor of settings.gone) keeper.bury(supervisor)
-  keeper.onAdmitted = (admitted) => handOver(keeper, admitted)
   if (!settings.observe) await join(keeper, settings.ttl, settings.runtimeDir)
   return keeper
-}
-
-/** Makes the keeper known to the other supervisors of its store, and ends what dead ones left. */
-async function join(keeper: Keeper, ttl: number, runtimeDir: string): Promise<void> {
-  keeper.wakeSocket = await WakeSocket.open(runtimeDir, keeper.id, {
-    onNews: () => keeper.lookout.news(),
-    isLive: (run) => keeper.runs.has(run) || keeper.recoveries.has(run),
-  }).catch((error) => {
-    warn(error)
-    return null
-  })
-  const { id, host, identity, store } = keeper
-  const now = Date.now()
-  const socket = keeper.wakeSocket?.path ?? null
-  await store.register({ id, host, identity, socket, ttl, startedAt: now, renewedAt: now })
-  keeper.isJoined = true
-  const renewing = setInterval(() => store.renew(id, Date.now()).catch(warn), ttl / 3)
-  keeper.closing.then(() => clearInterval(renewing))
-  recoverAll(keeper).catch(warn)
-
-  function warn(error: unknown): void {
-    keeper.log.warn({ err: error }, 'trouble with what supervisors share')
-  }
 }
 
 function receive(keeper: Keeper, message: ToKeeper): void {

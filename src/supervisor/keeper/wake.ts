@@ -9,8 +9,8 @@ export function lastWordBeside(socket: string, tree: string): string {
 }
 
 /**
- * How supervisors that share a store reach each other: each listens on a socket of its own. A line `news` says
- * that something of the listener's changed in the store; `until RUN` asks to be told when that run has ended.
+ * How supervisors that share a store reach each other: each listens on a socket of its own. A line `news RUN` says
+ * that this run of the listener's changed in the store; `until RUN` asks to be told when that run has ended.
  * A connection's end is a death notice. Nothing depends on a line's arrival: whoever waits also looks at the
  * store now and then.
  */
@@ -37,8 +37,9 @@ export class WakeSocket {
       this.#peers.add(peer)
       onLines(peer, (line) => {
         const [word, run] = line.split(' ')
-        if (word === 'news') events.onNews()
-        else if (word === 'until' && run !== undefined) this.#watch(run, peer, events.isLive(run))
+        if (run === undefined) return
+        if (word === 'news') events.onNews(run)
+        else if (word === 'until') this.#watch(run, peer, events.isLive(run))
       })
       peer.on('error', () => {})
       peer.on('close', () => this.#peers.delete(peer))
@@ -69,15 +70,15 @@ export class WakeSocket {
 }
 
 export interface WakeEvents {
-  onNews(): void
+  onNews(run: string): void
   isLive(run: string): boolean
 }
 
-/** Tells another supervisor to look at the store. */
-export function tellNews(path: string): void {
+/** Tells another supervisor to look at a run of its own in the store. */
+export function tellNews(path: string, run: string): void {
   const socket = connect(path)
   socket.on('error', () => {})
-  socket.end('news\n')
+  socket.end(`news ${run}\n`)
   socket.resume()
 }
 
