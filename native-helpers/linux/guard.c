@@ -416,13 +416,6 @@ static void terminate_all(struct guard *guard) {
     for (size_t i = 0; i < found->used; i++) process_signal(&found->entries[i], SIGCONT);
 }
 
-static bool contains(const struct processes *processes, const struct process *process) {
-    for (size_t i = 0; i < processes->used; i++) {
-        if (processes->entries[i].pid == process->pid && processes->entries[i].start == process->start) return true;
-    }
-    return false;
-}
-
 static void kill_tree(struct guard *guard) {
     guard->forced = true;
     kill_descendants(guard->walk, NULL, 0, &guard->found);

@@ -24,6 +24,7 @@ static bool children_of_thread(pid_t pid, pid_t thread, const pid_t *except, siz
 static bool walk_all(const pid_t *except, size_t except_count, struct processes *found);
 static bool is_one_of(pid_t pid, const pid_t *pids, size_t count);
 static bool is_stopped(const struct process *process);
+static bool never_shows_a_stop(const struct process *process);
 static ssize_t read_file(const char *path, char *bytes, size_t size);
 
 void processes_free(struct processes *processes) {
@@ -44,23 +45,42 @@ bool descendants_of_us(enum walk walk, const pid_t *except, size_t except_count,
 
 bool kill_descendants(enum walk walk, const pid_t *except, size_t except_count, struct processes *found) {
     uint64_t until = clock_ms() + FREEZE_MS;
+    struct processes before = {0};
+    found->used = 0;
     for (int round = 0; round < FREEZE_ROUNDS; round++) {
+        struct processes last = before;
+        before = *found;
+        *found = last;
         if (!descendants_of_us(walk, except, except_count, found)) break;
         size_t running = 0;
         for (size_t i = 0; i < found->used; i++) {
-            if (is_stopped(&found->entries[i])) continue;
-            running++;
-            process_signal(&found->entries[i], SIGSTOP);
+            struct process *process = &found->entries[i];
+            if (is_stopped(process)) continue;
+            process_signal(process, SIGSTOP);
+            if (!never_shows_a_stop(process) || !contains(&before, process)) running++;
         }
         if (running == 0 || clock_ms() > until) break;
     }
+    processes_free(&before);
     for (size_t i = 0; i < found->used; i++) process_signal(&found->entries[i], SIGKILL);
     return found->used > 0;
 }
 
-/* `D` cannot fork either before it has been stopped; it may stay so for ever, and nobody waits for it here. */
-static bool is_stopped(const struct process *process) {
-    return process->state == 'T' || process->state == 't' || process->state == 'D' || process->state == 'X';
+static bool is_stopped(const struct process *process) { return process->state == 'T' || process->state == 't'; }
+
+/*
+ * Asleep in the kernel (in a vfork, or for ever), or a process whose main thread has ended. Both have been sent their
+ * stop by the second time that they are seen, and neither will look stopped.
+ */
+static bool never_shows_a_stop(const struct process *process) {
+    return process->state == 'D' || process->state == 'Z' || process->state == 'X';
+}
+
+bool contains(const struct processes *processes, const struct process *process) {
+    for (size_t i = 0; i < processes->used; i++) {
+        if (processes->entries[i].pid == process->pid && processes->entries[i].start == process->start) return true;
+    }
+    return false;
 }
 
 bool process_signal(const struct process *process, int signal) {

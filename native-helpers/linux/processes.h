@@ -25,6 +25,7 @@ struct processes {
 };
 
 void processes_free(struct processes *processes);
+bool contains(const struct processes *processes, const struct process *process);
 
 /* How descendants are found: by the `children` file of each thread, or by looking at every process there is. */
 enum walk { WALK_CHILDREN, WALK_ALL };

@@ -16,7 +16,8 @@ export function startTimeOf(pid: number): string | null {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    return fields[0] === 'Z' ? null : (fields[19] ?? null)
+    // A main thread that has ended looks like a zombie while the other threads work on.
+    return fields[0] === 'Z' && fields[17] === '1' ? null : (fields[19] ?? null)
   } catch {
     return null
   }
@@ -48,6 +49,22 @@ function carries(pid: string, value: string): boolean {
       )
   } catch {
     return false
+  }
+}
+
+export function nameOf(pid: number): string {
+  return fieldOf(pid, /\((.*)\) /s)
+}
+
+export function parentOf(pid: number): number {
+  return Number(fieldOf(pid, /\) \S (\d+)/))
+}
+
+function fieldOf(pid: number, pattern: RegExp): string {
+  try {
+    return pattern.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'))?.[1] ?? ''
+  } catch {
+    return ''
   }
 }
 

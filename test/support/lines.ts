@@ -6,7 +6,7 @@ export class Lines {
   readonly all: string[] = []
   readonly ended: Promise<void>
   #isEnded = false
-  #wake = () => {}
+  #news = Promise.withResolvers<void>()
 
   constructor(stream: Readable | null) {
     if (stream === null) throw new Error('this output is no pipe')
@@ -40,9 +40,13 @@ export class Lines {
       const found = this.all.find(isIt)
       if (found !== undefined) return found
       if (this.#isEnded) throw new Error(`no line "${what}", but: ${this.all.join(' | ')}`)
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve
-      })
+      await this.#news.promise
     }
+  }
+
+  /** Several may wait, each for a line of its own. */
+  #wake(): void {
+    this.#news.resolve()
+    this.#news = Promise.withResolvers()
   }
 }

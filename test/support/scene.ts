@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test as plain } from 'vitest'
-import { startTimeOf } from './alive.ts'
+import { nameOf, parentOf, startTimeOf } from './alive.ts'
 import { eventually } from './eventually.ts'
 import { Lines } from './lines.ts'
 
@@ -37,6 +37,8 @@ export interface Scene {
 export interface StartOptions {
   readonly env?: NodeJS.ProcessEnv
   readonly cwd?: string
+  /** Default: none. */
+  readonly stdin?: 'ignore' | 'pipe'
 }
 
 export interface Started {
@@ -98,10 +100,15 @@ export const test = plain.extend<{ scene: Scene }>({
   },
 })
 
-function start(file: string, args: readonly string[], { env, cwd }: StartOptions): Started {
-  const child = spawn(file, args, { env, cwd, stdio: ['ignore', 'pipe', 'pipe'] })
+function start(file: string, args: readonly string[], options: StartOptions): Started {
+  const { env, cwd, stdin = 'ignore' } = options
+  const child = spawn(file, args, { env, cwd, stdio: [stdin, 'pipe', 'pipe'] })
+  // A program that was killed takes no more input.
+  child.stdin?.on('error', () => {})
   const { pid } = child
-  if (pid === undefined) throw new Error(`could not start ${[file, ...args].join(' ')}`)
+  if (pid === undefined || child.stdout === null || child.stderr === null) {
+    throw new Error(`could not start ${[file, ...args].join(' ')}`)
+  }
   let stdout = ''
   let stderr = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))
@@ -137,22 +144,6 @@ function isOfCoppice(name: string): boolean {
 
 function isOurLauncher(pid: number): boolean {
   return nameOf(pid).startsWith('coppice-launch') && parentOf(pid) === process.pid
-}
-
-function nameOf(pid: number): string {
-  return fieldOf(pid, /\((.*)\) /s)
-}
-
-function parentOf(pid: number): number {
-  return Number(fieldOf(pid, /\) \S (\d+)/))
-}
-
-function fieldOf(pid: number, pattern: RegExp): string {
-  try {
-    return pattern.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'))?.[1] ?? ''
-  } catch {
-    return ''
-  }
 }
 
 function carriesMark(pid: number, mark: string): boolean {
