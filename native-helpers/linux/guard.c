@@ -12,6 +12,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -48,6 +49,8 @@ struct guard {
     enum state state;
     struct launch_error failure;
     pid_t root;
+    /* A pidfd, readable from the root's exit on; -1 where the kernel has none, and after that. */
+    int root_handle;
     bool root_exited;
     int root_status;
     bool keeper_lost;
@@ -78,6 +81,7 @@ static void act_on_time(struct guard *guard);
 static uint64_t next_moment(const struct guard *guard);
 static uint64_t lease_moment(const struct guard *guard);
 static void wait_for_news(struct guard *guard);
+static void look_at_root(struct guard *guard);
 static void read_control(struct guard *guard);
 static void end_without_keeper(struct guard *guard);
 static void read_report(struct guard *guard);
@@ -123,6 +127,7 @@ static void set_up(struct guard *guard, const struct guard_task *task) {
         .report = -1,
         .host_ends = {-1, -1, -1},
         .stdin_reader = -1,
+        .root_handle = -1,
         .shared = task->shared,
         .walk = task->walk,
         .deadline = NONE,
@@ -155,6 +160,7 @@ static void launch(struct guard *guard) {
     if (guard->signals >= 0 && prctl(PR_SET_CHILD_SUBREAPER, 1) == 0 && open_pipes(guard, stdio)) {
         guard->failure.stage = STAGE_FORK;
         guard->root = root_launch(&guard->request, stdio, &guard->report);
+        if (guard->root > 0) guard->root_handle = (int)syscall(SYS_pidfd_open, guard->root, 0);
     } else {
         guard->root = -1;
     }
@@ -254,11 +260,12 @@ static uint64_t lease_moment(const struct guard *guard) {
 }
 
 static void wait_for_news(struct guard *guard) {
-    enum { CONTROL, SIGNALS, REPORT, ALL };
+    enum { CONTROL, SIGNALS, REPORT, ROOT, ALL };
     struct pollfd files[ALL] = {
         [CONTROL] = {.fd = guard->control, .events = POLLIN},
         [SIGNALS] = {.fd = guard->signals, .events = POLLIN},
         [REPORT] = {.fd = guard->report, .events = POLLIN},
+        [ROOT] = {.fd = guard->root_handle, .events = POLLIN},
     };
     uint64_t now = clock_ms();
     uint64_t next = next_moment(guard);
@@ -277,7 +284,20 @@ static void wait_for_news(struct guard *guard) {
         }
         reap(guard);
     }
+    if (files[ROOT].revents && guard->report < 0) look_at_root(guard);
     if (files[CONTROL].revents) read_control(guard);
+}
+
+/*
+ * A root that another process traces is that process's to wait for: we are not told of its exit before its tracer is
+ * gone (ptrace(2)), and the tracer may well be what the root left behind.
+ */
+static void look_at_root(struct guard *guard) {
+    close(guard->root_handle);
+    guard->root_handle = -1;
+    reap(guard);
+    if (guard->state != RUNNING || guard->root_exited || guard->request.lingers) return;
+    stop(guard, CAUSE_ROOT_EXITED, guard->request.grace);
 }
 
 static void read_control(struct guard *guard) {

@@ -27,6 +27,8 @@ enum {
     READ_SIZE = 64 * 1024,
     MOST_FORWARDED = 16,
     ORPHAN_LOOK_MS = 5,
+    /* While a guard has something to answer. */
+    GUARD_LOOK_MS = 200,
     /* After this, what is left of a lost guard's tree is told as surviving. */
     ORPHAN_BOUND_MS = 10000,
 };
@@ -47,6 +49,8 @@ struct entry {
     int socket;
     /* Whether its end was told: then the guard's death is no loss. */
     bool is_done;
+    /* Whether it was told to end its tree. */
+    bool is_asked;
     /* Its guard died first, at this moment; NONE for others. */
     uint64_t lost_at;
 };
@@ -60,6 +64,7 @@ struct launcher {
     uint32_t killed;
     /* Bytes of a frame that is too long, which are still to come. */
     size_t skip;
+    uint64_t look_at;
     struct buffer in;
     struct buffer out;
     struct entry *trees;
@@ -72,6 +77,8 @@ struct launcher {
 struct rlimit descriptor_limit_at_start;
 
 static bool set_up(struct launcher *launcher, int control, enum walk walk);
+static int pause_of(const struct launcher *launcher);
+static void free_guards(struct launcher *launcher);
 static void say_hello(struct launcher *launcher);
 static void read_control(struct launcher *launcher);
 static void take_frames(struct launcher *launcher);
@@ -98,7 +105,7 @@ int launcher_serve(int control, enum walk walk) {
     say_hello(&launcher);
     while (!launcher.is_closing || launcher.count > 0 || launcher.has_orphans) {
         struct epoll_event events[64];
-        int count = epoll_wait(launcher.events, events, 64, launcher.has_orphans ? ORPHAN_LOOK_MS : -1);
+        int count = epoll_wait(launcher.events, events, 64, pause_of(&launcher));
         for (int i = 0; i < count; i++) {
             uint32_t key = (uint32_t)events[i].data.u64;
             if (key == SIGNALS_KEY) {
@@ -113,8 +120,32 @@ int launcher_serve(int control, enum walk walk) {
             }
         }
         if (launcher.has_orphans) end_orphans(&launcher);
+        free_guards(&launcher);
     }
     return 0;
+}
+
+static bool is_awaited(const struct launcher *launcher, const struct entry *entry) {
+    return entry->guard != 0 && (entry->is_asked || entry->socket < 0 || launcher->is_closing);
+}
+
+static int pause_of(const struct launcher *launcher) {
+    if (launcher->has_orphans) return ORPHAN_LOOK_MS;
+    for (size_t i = 0; i < launcher->count; i++) {
+        if (is_awaited(launcher, &launcher->trees[i])) return GUARD_LOOK_MS;
+    }
+    return -1;
+}
+
+/* A tool that traces its guard holds it, and nothing tells us. */
+static void free_guards(struct launcher *launcher) {
+    uint64_t now = clock_ms();
+    if (now < launcher->look_at) return;
+    launcher->look_at = now + GUARD_LOOK_MS;
+    for (size_t i = 0; i < launcher->count; i++) {
+        const struct entry *entry = &launcher->trees[i];
+        if (is_awaited(launcher, entry)) end_tracer_of(entry->guard);
+    }
 }
 
 static bool set_up(struct launcher *launcher, int control, enum walk walk) {
@@ -285,6 +316,7 @@ static void forward(struct launcher *launcher, const struct frame *frame) {
         refuse(launcher, frame->tree, "the frame is too long for its type");
         return;
     }
+    if (frame->type == FRAME_STOP || frame->type == FRAME_KILL) entry->is_asked = true;
     send(entry->socket, frame->body - FRAME_HEAD - FRAME_LENGTH, FRAME_LENGTH + FRAME_HEAD + frame->length,
          MSG_DONTWAIT | MSG_NOSIGNAL);
 }

@@ -130,6 +130,23 @@ bool process_read(pid_t pid, struct process *process) {
     return true;
 }
 
+void end_tracer_of(pid_t child) {
+    char path[32];
+    char text[2048];
+    snprintf(path, sizeof path, "/proc/%d/status", (int)child);
+    ssize_t length = read_file(path, text, sizeof text - 1);
+    if (length <= 0) return;
+    text[length] = '\0';
+    char *at = strstr(text, "\nTracerPid:");
+    struct process tracer;
+    if (!at || !process_read((pid_t)strtol(at + strlen("\nTracerPid:"), NULL, 10), &tracer)) return;
+    struct process ancestor = tracer;
+    while (ancestor.parent > 1 && ancestor.parent != getpid()) {
+        if (!process_read(ancestor.parent, &ancestor)) return;
+    }
+    if (ancestor.parent == getpid()) process_signal(&tracer, SIGKILL);
+}
+
 uint64_t process_proportional_memory(pid_t pid) {
     char path[40];
     char text[1024];

@@ -45,6 +45,12 @@ bool process_signal(const struct process *process, int signal);
 /* False where there is no such process. */
 bool process_read(pid_t pid, struct process *process);
 
+/*
+ * Kills whoever traces this child of ours, where that is a descendant of ours: traced, it neither runs nor, where it is
+ * dead, can be waited for (ptrace(2)).
+ */
+void end_tracer_of(pid_t child);
+
 /* Proportional set size in bytes, which counts shared memory once; 0 where it cannot be read. */
 uint64_t process_proportional_memory(pid_t pid);
 

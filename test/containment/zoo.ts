@@ -46,18 +46,17 @@ export async function survivorsOf(
       stdin: 'pipe',
     },
   )
+  const said = (start: string) => host.lines.after(start).catch(() => '')
   const announced = new Map<string, Living[]>()
   const roots: Living[] = []
   const parents: number[] = []
   for (const name of names) {
-    const [root = 0, parent = 0] = (await host.lines.after(`${name} root `)).split(' ').map(Number)
+    // One that kills its guard at once may be over before its launch is told.
+    const launched = await Promise.race([`${name} root `, 'all over'].map(said))
+    const [root = 0, parent = 0] = launched.split(' ').map(Number)
     parents.push(parent)
     if (startTimeOf(root) !== null) roots.push(living(root))
-    await Promise.race([
-      host.lines.after(`${name} ready`),
-      host.lines.after(`${name} skipped`),
-      host.lines.after(`${name} ended`),
-    ])
+    await Promise.race([`${name} ready`, `${name} skipped`, `${name} ended`, 'all over'].map(said))
     announced.set(
       name,
       host.lines.all.flatMap((line) => processIn(name, line)),
@@ -80,7 +79,7 @@ export async function survivorsOf(
   }
   end[ending]()
   if (ending === 'supervisor') await host.died
-  else await Promise.race([host.lines.after('all over'), host.died])
+  else await Promise.race([said('all over'), host.died])
 
   const alive = (name: string) =>
     (announced.get(name) ?? []).filter(({ pid, startTime }) => isAlive(pid, startTime))

@@ -1,6 +1,7 @@
 import type { TreeReport } from '../contract.js'
 import { Pause } from '../group/pause.js'
 import { endRemains, membersOf, type Remains } from '../group/sweep.js'
+import { readState } from '../processes/stat.js'
 import type { ProcessEntry, ProcessTable } from '../processes/table.js'
 import { type LastWord, takeLastWord } from './last-word.js'
 
@@ -25,7 +26,8 @@ export async function endGuardedRemains(target: Remains, table: ProcessTable): P
   for (let interval = shortestInterval; performance.now() < until; interval *= 1.5) {
     const processes = await table.list()
     const guards = guardsAbove(await membership.members(processes), processes)
-    if (guards.length === 0) break
+    // One that a tool holds (by tracing it, or by SIGSTOP) ends nothing before that tool is dead.
+    if (guards.every(({ pid }) => isHeld(pid))) break
     // One whose supervisor is gone knows; one whose supervisor does not answer is told so by this.
     const untold = guards.filter(({ pid }) => !told.has(pid))
     await table.signalAll(untold, 'SIGTERM')
@@ -52,6 +54,10 @@ function guardsAbove(members: readonly ProcessEntry[], processes: readonly Proce
     if (ancestor?.name === guardName) guards.add(ancestor)
   }
   return [...guards]
+}
+
+function isHeld(pid: number): boolean {
+  return readState(pid)?.toUpperCase() === 'T'
 }
 
 /** A guard writes it in the moment in which it has seen its tree empty. */

@@ -10,10 +10,21 @@ import type { ProcessEntry } from './table.js'
  * in between. Errors other than "gone" (out of descriptors) are thrown: they are no proof of a death.
  */
 export function readStat(pid: number | string): ProcessEntry | null {
+  const text = readStatText(pid)
+  return text === null ? null : parseStat(text)
+}
+
+/** The letter of its state, `T` for stopped and `t` for traced; null where it is gone. */
+export function readState(pid: number): string | null {
+  const text = readStatText(pid)
+  return text === null ? null : text.charAt(text.lastIndexOf(')') + 2)
+}
+
+function readStatText(pid: number | string): string | null {
   let descriptor: number | undefined
   try {
     descriptor = openSync(`/proc/${pid}/stat`, 'r')
-    return parseStat(buffer.toString('utf8', 0, readSync(descriptor, buffer, 0, buffer.length, 0)))
+    return buffer.toString('utf8', 0, readSync(descriptor, buffer, 0, buffer.length, 0))
   } catch (error) {
     if (isGone(error)) return null
     throw error
