@@ -1,6 +1,7 @@
 import type { Readable, Writable } from 'node:stream'
 import type { Identity } from '../identity.js'
 import type { Proof, Survivor } from '../proof.js'
+import type { LimitName, Limits } from './limits.js'
 
 /**
  * What every kind of containment offers: to launch a command as the root of a process tree, and to find, end
@@ -14,7 +15,8 @@ export interface Containment {
   readonly kind: ContainmentKind
   /**
    * Starts a tree. Rejects with `command_not_found`, `command_not_executable` or `launch_failed`, each with
-   * `path`; where it rejects, nothing was started and nothing needs to be ended.
+   * `path`; where it rejects, nothing was started and nothing needs to be ended. A limit that this kind cannot hold
+   * is `launch_failed` too.
    */
   launch(request: LaunchRequest): Promise<Tree>
   /**
@@ -54,6 +56,7 @@ export interface LaunchRequest {
   readonly lastWord?: string
   /** What the containment does by itself, where whoever launched the tree is frozen or gone. */
   readonly bounds: TreeBounds
+  readonly limits: Limits
 }
 
 /** Milliseconds, and `Infinity` for none. */
@@ -123,6 +126,8 @@ export interface TreeReport {
   /** Descendants that were alive when the root had exited; 32 at most are named. */
   readonly lingered: readonly Survivor[]
   readonly survivors: readonly Survivor[]
+  /** The limit for which the tree was ended; null where it was ended for another reason. */
+  readonly exceeded: LimitName | null
   readonly usage: Usage | null
 }
 

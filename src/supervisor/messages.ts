@@ -1,4 +1,5 @@
 import type { ContainmentKind, Exit, HostPipes, StdioPlan, TreeReport } from '../containment/contract.js'
+import type { Limits } from '../containment/limits.js'
 import type { ErrorMessage } from '../errors.js'
 import type { Bounds } from '../runs/bounds.js'
 import type { Outcome } from '../runs/outcome.js'
@@ -85,6 +86,7 @@ export interface TreeRequest {
   readonly env: Readonly<Record<string, string | undefined>>
   readonly stdio: readonly [StdioPlan, StdioPlan, StdioPlan]
   readonly bounds: Bounds
+  readonly limits: Limits
 }
 
 export interface CancelRequest {

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Readable, Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import type { Containment, LaunchRequest, Tree } from '#src/containment/contract.js'
+import { noLimits } from '#src/containment/limits.js'
 import { openPipe } from '#src/containment/pipes.js'
 import { carriers, killIfAlive } from '../support/alive.ts'
 import { eventually } from '../support/eventually.ts'
@@ -68,6 +69,7 @@ export class Launching {
       stdio: ['ignore', 'pipe', 'ignore'],
       linger: 'keep',
       bounds: { timeout: Number.POSITIVE_INFINITY, grace: 5_000, killBound: 10_000 },
+      limits: noLimits,
       ...more,
     })
     this.#trees.push(tree)

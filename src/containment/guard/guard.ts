@@ -1,6 +1,7 @@
 import { CoppiceError } from '../../errors.js'
 import { settlesWithin } from '../../timers.js'
 import type { Containment, LaunchRequest, Tree } from '../contract.js'
+import { noLimits, refuseLimits } from '../limits.js'
 import { isRunWithin } from '../processes/cookie.js'
 import { processTable } from '../processes/processes.js'
 import type { ProcessTable } from '../processes/table.js'
@@ -44,6 +45,7 @@ export async function openGuard({ helper, args = [] }: GuardOptions): Promise<Co
     kind: 'guard',
     async launch(request: LaunchRequest): Promise<Tree> {
       if (isClosed) throw new CoppiceError('supervisor_closed', 'the containment is closed')
+      refuseLimits(request, ['pids', 'memory'], 'guard')
       const used = await living()
       const body = launchBody(request, used.environment, { lease })
       const tree = used.launch(body, (number) => new GuardTree(request, used, number, here))
@@ -81,6 +83,7 @@ async function probe(guard: Containment, helper: string): Promise<void> {
     stdio: ['ignore', 'ignore', 'ignore'],
     linger: 'stop',
     bounds: { grace: 0, killBound: 1_000, timeout: 10_000 },
+    limits: noLimits,
   })
   const { code } = await tree.exited
   if (code !== 0)

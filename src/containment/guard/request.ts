@@ -14,6 +14,8 @@ const field = {
   timeout: 8,
   lease: 9,
   linger: 13,
+  mostProcesses: 15,
+  mostMemory: 16,
   lastWord: 19,
 } as const
 
@@ -30,7 +32,7 @@ export function launchBody(
   inherited: Readonly<Record<string, string | undefined>>,
   { lease }: LaunchTimes,
 ): Uint8Array[] {
-  const { command, args, cwd, stdio, bounds, linger } = request
+  const { command, args, cwd, stdio, bounds, limits, linger } = request
   return [
     ...[command, ...args].map((argument) => textField(field.argument, argument)),
     ...environmentFields(request, inherited),
@@ -40,6 +42,8 @@ export function launchBody(
     fieldOf(field.killBound, u64(bounds.killBound)),
     fieldOf(field.timeout, u64(bounds.timeout)),
     fieldOf(field.linger, Buffer.from([linger === 'keep' ? 1 : 0])),
+    fieldOf(field.mostProcesses, u64(limits.pids)),
+    fieldOf(field.mostMemory, u64(limits.memory)),
     ...(request.lastWord === undefined ? [] : [textField(field.lastWord, request.lastWord)]),
     ...(lease === null ? [] : [fieldOf(field.lease, u64(lease))]),
   ]

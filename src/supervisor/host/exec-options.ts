@@ -1,8 +1,10 @@
 import { resolve } from 'node:path'
 import type { StdioPlan } from '../../containment/contract.js'
+import type { Limits } from '../../containment/limits.js'
 import { CoppiceError } from '../../errors.js'
 import type { Bounds } from '../../runs/bounds.js'
 import type { TreeRequest } from '../messages.js'
+import { type LimitOptions, parseLimits } from './limit-options.js'
 import { type BoundOptions, boundNames, parseBounds, refuseUnknown } from './options.js'
 
 export interface ExecOptions extends BoundOptions {
@@ -16,13 +18,21 @@ export interface ExecOptions extends BoundOptions {
   readonly stdio?: StdioPlan | readonly [StdioPlan, StdioPlan, StdioPlan]
   /** How many bytes of stdout, and of stderr, the result keeps: half from the start, half from the end. 10 MiB; 256 MiB at most. */
   readonly output?: { readonly limit?: number }
+  /** What the whole tree may take. Default: its run's, which are its supervisor's, which are none. */
+  readonly limits?: LimitOptions
 }
 
-const known = ['cwd', 'env', 'input', 'stdio', 'output', ...boundNames]
+const known = ['cwd', 'env', 'input', 'stdio', 'output', 'limits', ...boundNames]
 const plans: readonly unknown[] = ['pipe', 'inherit', 'ignore']
 const defaultLimit = 10 * 1024 * 1024
 /** Half of what a string can hold (V8: 2^29 - 24 characters); more is to be read from the stream. */
 const mostOutput = 256 * 1024 * 1024
+
+/** What holds for a command that asks for nothing else. */
+export interface ExecDefaults {
+  readonly bounds: Bounds
+  readonly limits: Limits
+}
 
 export interface ParsedExec {
   readonly request: TreeRequest
@@ -36,7 +46,7 @@ export function parseExec(
   command: string,
   args: readonly string[],
   options: ExecOptions,
-  defaults: Bounds,
+  defaults: ExecDefaults,
 ): ParsedExec {
   refuseUnknown('exec', options, known)
   const input = typeof options.input === 'string' ? Buffer.from(options.input) : (options.input ?? null)
@@ -49,7 +59,8 @@ export function parseExec(
       cwd: resolve(options.cwd ?? '.'),
       env: parseEnvironment(options.env ?? {}),
       stdio,
-      bounds: parseBounds(options, defaults),
+      bounds: parseBounds(options, defaults.bounds),
+      limits: parseLimits(options.limits, defaults.limits),
     },
     input,
     limit: parseLimit(options.output),

@@ -97,7 +97,7 @@ async function launchTree(
   run: SupervisedRun | null,
   request: TreeRequest,
 ): Promise<Calls['launch']['answer']> {
-  const { tree: id, command, args, cwd, env, stdio } = request
+  const { tree: id, command, args, cwd, env, stdio, bounds, limits } = request
   const launched = await keeper.containment.launch({
     tree: id,
     run: request.run ?? id,
@@ -107,7 +107,8 @@ async function launchTree(
     env,
     stdio,
     linger: 'stop',
-    bounds: request.bounds,
+    bounds,
+    limits,
     ...lastWordOf(keeper, id),
   })
   const tree = new SupervisedTree(launched, request, keeper.send)
