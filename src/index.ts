@@ -13,6 +13,7 @@ export type { ExecOptions } from './supervisor/host/exec-options.js'
 export type { LimitOptions } from './supervisor/host/limit-options.js'
 export type { BegunRun, Run, RunHandle } from './supervisor/host/run.js'
 export type { RunSpec } from './supervisor/host/spec.js'
+export type { StopOptions } from './supervisor/host/stop-options.js'
 export {
   type CloseOptions,
   openSupervisor,

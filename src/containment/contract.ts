@@ -2,6 +2,7 @@ import type { Readable, Writable } from 'node:stream'
 import type { Identity } from '../identity.js'
 import type { Proof, Survivor } from '../proof.js'
 import type { LimitName, Limits } from './limits.js'
+import type { StopPlan } from './stop-plan.js'
 
 /**
  * What every kind of containment offers: to launch a command as the root of a process tree, and to find, end
@@ -57,11 +58,13 @@ export interface LaunchRequest {
   /** What the containment does by itself, where whoever launched the tree is frozen or gone. */
   readonly bounds: TreeBounds
   readonly limits: Limits
+  /** How `terminate` asks. */
+  readonly stop: StopPlan
 }
 
 /** Milliseconds, and `Infinity` for none. */
 export interface TreeBounds {
-  /** From the launch until the tree is ended as `timed_out`. */
+  /** From the launch until the tree is ended as `timed_out`, unless its root has exited and the rest may linger. */
   readonly timeout: number
   /** Between SIGTERM and SIGKILL. */
   readonly grace: number
@@ -106,8 +109,8 @@ export interface Tree {
   /** Resolves once no process of the tree is alive, as far as this kind can see. */
   readonly emptied: Promise<void>
   /**
-   * SIGTERM, then SIGCONT, to every process of the tree. Resolves when they are sent. What lives after `grace`
-   * milliseconds is killed, by a containment that can, also where nobody calls `kill`.
+   * SIGTERM, then SIGCONT, to every process of the tree, or what its stop plan says instead. Resolves when they are
+   * sent. What lives after `grace` milliseconds is killed, by a containment that can, also where nobody calls `kill`.
    */
   terminate(grace: number): Promise<void>
   /** SIGKILL to every process of the tree, again and again until it is empty or `abandon` is called. */

@@ -5,6 +5,7 @@ import { noLimits, refuseLimits } from '../limits.js'
 import { isRunWithin } from '../processes/cookie.js'
 import { processTable } from '../processes/processes.js'
 import type { ProcessTable } from '../processes/table.js'
+import { plainStop } from '../stop-plan.js'
 import { Launcher } from './launcher.js'
 import { endGuardedRemains } from './remains.js'
 import { launchBody } from './request.js'
@@ -84,6 +85,7 @@ async function probe(guard: Containment, helper: string): Promise<void> {
     linger: 'stop',
     bounds: { grace: 0, killBound: 1_000, timeout: 10_000 },
     limits: noLimits,
+    stop: plainStop,
   })
   const { code } = await tree.exited
   if (code !== 0)

@@ -1,3 +1,4 @@
+import { constants } from 'node:os'
 import type { LaunchRequest, StdioPlan } from '../contract.js'
 import { runVariable, treeVariable } from '../processes/cookie.js'
 import { u64 } from './frames.js'
@@ -13,6 +14,9 @@ const field = {
   killBound: 7,
   timeout: 8,
   lease: 9,
+  terminate: 10,
+  stopSignal: 11,
+  stopStdin: 12,
   linger: 13,
   mostProcesses: 15,
   mostMemory: 16,
@@ -32,7 +36,7 @@ export function launchBody(
   inherited: Readonly<Record<string, string | undefined>>,
   { lease }: LaunchTimes,
 ): Uint8Array[] {
-  const { command, args, cwd, stdio, bounds, limits, linger } = request
+  const { command, args, cwd, stdio, bounds, limits, linger, stop } = request
   return [
     ...[command, ...args].map((argument) => textField(field.argument, argument)),
     ...environmentFields(request, inherited),
@@ -41,7 +45,10 @@ export function launchBody(
     fieldOf(field.grace, u64(bounds.grace)),
     fieldOf(field.killBound, u64(bounds.killBound)),
     fieldOf(field.timeout, u64(bounds.timeout)),
-    fieldOf(field.linger, Buffer.from([linger === 'keep' ? 1 : 0])),
+    fieldOf(field.terminate, flag(stop.terminate === 'root')),
+    fieldOf(field.stopSignal, Buffer.from([constants.signals[stop.signal]])),
+    fieldOf(field.stopStdin, flag(stop.endsStdin)),
+    fieldOf(field.linger, flag(linger === 'keep')),
     fieldOf(field.mostProcesses, u64(limits.pids)),
     fieldOf(field.mostMemory, u64(limits.memory)),
     ...(request.lastWord === undefined ? [] : [textField(field.lastWord, request.lastWord)]),
@@ -78,6 +85,10 @@ function changesSince(
   for (const [name, value] of Object.entries(now)) if (inherited[name] !== value) changes[name] = value
   for (const name of Object.keys(inherited)) if (!(name in now)) changes[name] = undefined
   return changes
+}
+
+function flag(isSet: boolean): Buffer {
+  return Buffer.from([isSet ? 1 : 0])
 }
 
 function textField(kind: number, text: string): Buffer {

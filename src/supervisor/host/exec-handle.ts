@@ -130,6 +130,7 @@ export class ExecHandle implements PromiseLike<ExecResult> {
       receive: (message) => {
         if (message.type === 'output') this.#outputs[message.stream].push(message.chunk)
         else if (message.type === 'stdinTaken') this.#inputTaken?.()
+        else if (message.type === 'endStdin') this.#input.end()
         else void this.#end(message.result)
       },
       lost: (error) => this.#fail(error),
@@ -167,7 +168,7 @@ export class ExecHandle implements PromiseLike<ExecResult> {
       ))
     )
       return
-    await this.#pipes?.drain(this.#drainBound)
+    await (result.lingers ? this.#pipes?.leave(this.#drainBound) : this.#pipes?.drain(this.#drainBound))
     this.#outputs[1].end()
     this.#outputs[2].end()
     this.#input.destroy()

@@ -6,8 +6,9 @@ import type { Bounds } from '../../runs/bounds.js'
 import type { TreeRequest } from '../messages.js'
 import { type LimitOptions, parseLimits } from './limit-options.js'
 import { type BoundOptions, boundNames, parseBounds, refuseUnknown } from './options.js'
+import { parseStop, type StopOptions } from './stop-options.js'
 
-export interface ExecOptions extends BoundOptions {
+export interface ExecOptions extends BoundOptions, StopOptions {
   /** Default: the process's own at the moment of the call. */
   readonly cwd?: string
   /** Differences from the process's environment; undefined removes a variable. */
@@ -20,9 +21,25 @@ export interface ExecOptions extends BoundOptions {
   readonly output?: { readonly limit?: number }
   /** What the whole tree may take. Default: its run's, which are its supervisor's, which are none. */
   readonly limits?: LimitOptions
+  /**
+   * What becomes of processes that live when the root has exited. `stop`, the default: they are ended, and the result
+   * comes after that. `until-run-ends`: the result comes at once and lists them, and they live until the run ends.
+   */
+  readonly linger?: 'stop' | 'until-run-ends'
 }
 
-const known = ['cwd', 'env', 'input', 'stdio', 'output', 'limits', ...boundNames]
+const known = [
+  'cwd',
+  'env',
+  'input',
+  'stdio',
+  'output',
+  'limits',
+  'linger',
+  'terminate',
+  'stop',
+  ...boundNames,
+]
 const plans: readonly unknown[] = ['pipe', 'inherit', 'ignore']
 const defaultLimit = 10 * 1024 * 1024
 /** Half of what a string can hold (V8: 2^29 - 24 characters); more is to be read from the stream. */
@@ -61,6 +78,8 @@ export function parseExec(
       stdio,
       bounds: parseBounds(options, defaults.bounds),
       limits: parseLimits(options.limits, defaults.limits),
+      stop: parseStop(options, stdio[0]),
+      linger: parseLinger(options.linger, identity.run !== null),
     },
     input,
     limit: parseLimit(options.output),
@@ -76,6 +95,13 @@ function parseStdio(stdio: ExecOptions['stdio'], hasInput: boolean): [StdioPlan,
     if (!plans.includes(plan)) throw invalid(`stdio: ${String(plan)} is none of pipe, inherit, ignore`)
   }
   return [hasInput ? 'pipe' : (stdin as StdioPlan), stdout as StdioPlan, stderr as StdioPlan]
+}
+
+function parseLinger(linger: unknown, hasRun: boolean): TreeRequest['linger'] {
+  if (linger === undefined || linger === 'stop') return 'stop'
+  if (linger !== 'until-run-ends') throw invalid(`linger: ${String(linger)} is none of stop, until-run-ends`)
+  if (!hasRun) throw invalid('linger: until-run-ends is for a command of a run, which would end it')
+  return 'keep'
 }
 
 function parseArguments(args: readonly string[]): readonly string[] {

@@ -97,7 +97,7 @@ async function launchTree(
   run: SupervisedRun | null,
   request: TreeRequest,
 ): Promise<Calls['launch']['answer']> {
-  const { tree: id, command, args, cwd, env, stdio, bounds, limits } = request
+  const { tree: id, command, args, cwd, env, stdio, bounds, limits, stop, linger } = request
   const launched = await keeper.containment.launch({
     tree: id,
     run: request.run ?? id,
@@ -106,9 +106,10 @@ async function launchTree(
     cwd,
     env,
     stdio,
-    linger: 'stop',
+    linger,
     bounds,
     limits,
+    stop,
     ...lastWordOf(keeper, id),
   })
   const tree = new SupervisedTree(launched, request, keeper.send)
