@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cgroup.h"
 #include "clock.h"
 #include "frame.h"
 #include "request.h"
@@ -45,6 +46,9 @@ struct guard {
     const struct shared *shared;
     enum walk walk;
     struct request request;
+    struct cgroup cgroup;
+    /* No child of ours is left, and yet somebody lives in the cgroup. */
+    bool waits_for_cgroup;
 
     enum state state;
     struct launch_error failure;
@@ -73,6 +77,7 @@ struct guard {
 };
 
 static void set_up(struct guard *guard, const struct guard_task *task);
+static void leave_cgroup(struct guard *guard);
 static void launch(struct guard *guard);
 static bool open_pipes(struct guard *guard, int stdio[3]);
 static void close_pipes(struct guard *guard);
@@ -92,6 +97,7 @@ static void terminate_root(struct guard *guard);
 static void terminate_all(struct guard *guard);
 static void kill_tree(struct guard *guard);
 static void sample(struct guard *guard);
+static void stop_where_the_kernel_held_a_limit(struct guard *guard);
 static void tell_launched(struct guard *guard);
 static void tell_failed(struct guard *guard);
 static void tell_stopping(struct guard *guard, enum cause cause);
@@ -116,6 +122,7 @@ _Noreturn void guard_main(const struct guard_task *task) {
         act_on_time(&guard);
         if (!is_over(&guard)) wait_for_news(&guard);
     }
+    leave_cgroup(&guard);
     _exit(0);
 }
 
@@ -128,6 +135,7 @@ static void set_up(struct guard *guard, const struct guard_task *task) {
         .host_ends = {-1, -1, -1},
         .stdin_reader = -1,
         .root_handle = -1,
+        .cgroup = NO_CGROUP,
         .shared = task->shared,
         .walk = task->walk,
         .deadline = NONE,
@@ -156,8 +164,10 @@ static void launch(struct guard *guard) {
     sigaddset(&signals, SIGTERM);
     guard->signals = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
     int stdio[3] = {-1, -1, -1};
-    guard->failure.stage = STAGE_STDIO;
-    if (guard->signals >= 0 && prctl(PR_SET_CHILD_SUBREAPER, 1) == 0 && open_pipes(guard, stdio)) {
+    guard->failure.stage = STAGE_CGROUP;
+    bool has_cgroup = !guard->request.cgroup || cgroup_open(&guard->cgroup, guard->request.cgroup);
+    if (has_cgroup) guard->failure.stage = STAGE_STDIO;
+    if (has_cgroup && guard->signals >= 0 && prctl(PR_SET_CHILD_SUBREAPER, 1) == 0 && open_pipes(guard, stdio)) {
         guard->failure.stage = STAGE_FORK;
         guard->root = root_launch(&guard->request, stdio, &guard->report);
         if (guard->root > 0) guard->root_handle = (int)syscall(SYS_pidfd_open, guard->root, 0);
@@ -171,6 +181,12 @@ static void launch(struct guard *guard) {
     if (guard->root < 0) tell_failed(guard);
     /* The supervisor's own stdio is no business of the guard, which would hold it open. */
     for (int i = 0; i < 3; i++) close(i);
+}
+
+static void leave_cgroup(struct guard *guard) {
+    if (guard->cgroup.directory < 0) return;
+    cgroup_close(&guard->cgroup);
+    cgroup_remove(guard->request.cgroup);
 }
 
 static bool open_pipes(struct guard *guard, int stdio[3]) {
@@ -260,12 +276,13 @@ static uint64_t lease_moment(const struct guard *guard) {
 }
 
 static void wait_for_news(struct guard *guard) {
-    enum { CONTROL, SIGNALS, REPORT, ROOT, ALL };
+    enum { CONTROL, SIGNALS, REPORT, ROOT, CGROUP, ALL };
     struct pollfd files[ALL] = {
         [CONTROL] = {.fd = guard->control, .events = POLLIN},
         [SIGNALS] = {.fd = guard->signals, .events = POLLIN},
         [REPORT] = {.fd = guard->report, .events = POLLIN},
         [ROOT] = {.fd = guard->root_handle, .events = POLLIN},
+        [CGROUP] = {.fd = guard->waits_for_cgroup ? guard->cgroup.events : -1, .events = POLLPRI},
     };
     uint64_t now = clock_ms();
     uint64_t next = next_moment(guard);
@@ -285,6 +302,7 @@ static void wait_for_news(struct guard *guard) {
         reap(guard);
     }
     if (files[ROOT].revents && guard->report < 0) look_at_root(guard);
+    if (files[CGROUP].revents) reap(guard);
     if (files[CONTROL].revents) read_control(guard);
 }
 
@@ -367,9 +385,13 @@ static void reap(struct guard *guard) {
             guard->root_status = status;
         }
         if (pid < 0) {
-            /* ECHILD. Whatever lost its parent came to us, so nobody is left. */
+            /* ECHILD. Whatever lost its parent came to us, so nobody is left, but for who came into the cgroup. */
+            guard->waits_for_cgroup = cgroup_is_populated(&guard->cgroup);
+            if (guard->waits_for_cgroup) break;
+            if (!had_exited) stop_where_the_kernel_held_a_limit(guard);
             guard->state = EMPTY;
             tell_exit(guard, FRAME_EMPTY);
+            leave_cgroup(guard);
             return;
         }
         if (pid == 0) break;
@@ -378,6 +400,7 @@ static void reap(struct guard *guard) {
 }
 
 static void root_has_exited(struct guard *guard) {
+    stop_where_the_kernel_held_a_limit(guard);
     descendants_of_us(guard->walk, NULL, 0, &guard->lingering);
     guard->lingered = (uint32_t)guard->lingering.used;
     tell_exit(guard, FRAME_ROOT_EXITED);
@@ -440,7 +463,11 @@ static void terminate_all(struct guard *guard) {
 
 static void kill_tree(struct guard *guard) {
     guard->forced = true;
-    kill_descendants(guard->walk, NULL, 0, &guard->found);
+    /* At one stroke where the kernel can; whoever has left the cgroup is found at the next look. */
+    bool is_first = guard->look_pause == FIRST_LOOK_MS;
+    if (is_first) descendants_of_us(guard->walk, NULL, 0, &guard->found);
+    bool is_killed = cgroup_kill(&guard->cgroup);
+    if (!is_first || !is_killed) kill_descendants(guard->walk, NULL, 0, &guard->found);
     for (size_t i = 0; i < guard->found.used; i++) {
         /* Some are killed more than once before they are gone; they are few. */
         if (!contains(&guard->before, &guard->found.entries[i])) guard->killed++;
@@ -453,20 +480,34 @@ static void kill_tree(struct guard *guard) {
     reap(guard);
 }
 
-/* Where no cgroup does it. Memory is what is resident, and shared memory counts once where that is too much. */
+static void stop_where_the_kernel_held_a_limit(struct guard *guard) {
+    if (guard->request.most_processes != NONE && cgroup_pids(&guard->cgroup) == EXCEEDED) stop(guard, CAUSE_PROCESSES, 0);
+    if (guard->request.most_memory != NONE && cgroup_memory(&guard->cgroup) == EXCEEDED) stop(guard, CAUSE_MEMORY, 0);
+}
+
+/*
+ * Where the kernel holds a limit, whether it had to; else what the tree takes. Memory is what is resident, and shared
+ * memory counts once where that is too much. Threads count, as the kernel counts them.
+ */
 static void sample(struct guard *guard) {
+    stop_where_the_kernel_held_a_limit(guard);
     if (guard->state != RUNNING) {
         guard->sample_at = NONE;
         return;
     }
     guard->sample_at = clock_ms() + SAMPLE_MS;
+    bool counts = guard->request.most_processes != NONE && cgroup_pids(&guard->cgroup) == NOT_HELD;
+    bool weighs = guard->request.most_memory != NONE && cgroup_memory(&guard->cgroup) == NOT_HELD;
+    if (!counts && !weighs) return;
     struct processes *found = &guard->found;
     if (!descendants_of_us(guard->walk, NULL, 0, found)) return;
-    if (guard->request.most_processes != NONE && found->used > guard->request.most_processes) {
+    uint64_t threads = 0;
+    for (size_t i = 0; i < found->used; i++) threads += found->entries[i].threads;
+    if (counts && threads > guard->request.most_processes) {
         stop(guard, CAUSE_PROCESSES, 0);
         return;
     }
-    if (guard->request.most_memory == NONE) return;
+    if (!weighs) return;
     uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
     uint64_t resident = 0;
     for (size_t i = 0; i < found->used; i++) resident += found->entries[i].resident_pages * page;
@@ -517,13 +558,15 @@ static void tell_exit(struct guard *guard, enum frame_type type) {
     getrusage(RUSAGE_CHILDREN, &usage);
     uint64_t cpu_us = (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000 +
                       (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
+    uint64_t most_memory = (uint64_t)usage.ru_maxrss * 1024;
+    cgroup_usage(&guard->cgroup, &cpu_us, &most_memory);
     message_begin(&message, type, guard->tree);
     message_u32(&message, (uint32_t)guard->root_status);
     message_u8(&message, guard->root_exited);
     message_u8(&message, guard->forced);
     message_u32(&message, guard->killed);
     message_u64(&message, cpu_us);
-    message_u64(&message, (uint64_t)usage.ru_maxrss * 1024);
+    message_u64(&message, most_memory);
     message_u32(&message, guard->lingered);
     put_processes(&message, &guard->lingering);
     send_message(guard, &message);

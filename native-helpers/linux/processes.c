@@ -125,6 +125,7 @@ bool process_read(pid_t pid, struct process *process) {
         .resident_pages = resident > 0 ? (uint64_t)resident : 0,
         .state = state,
         .has_threads = threads > 1,
+        .threads = threads > 1 ? (uint32_t)threads : 1,
     };
     snprintf(process->name, sizeof process->name, "%.15s", name + 1);
     return true;

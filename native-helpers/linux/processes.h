@@ -15,6 +15,7 @@ struct process {
     uint64_t resident_pages;
     char state;
     bool has_threads;
+    uint32_t threads;
     char name[16];
 };
 

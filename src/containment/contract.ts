@@ -42,6 +42,8 @@ export interface LaunchRequest {
   readonly tree: string
   /** The run's cookie path, outer/inner: the value of `COPPICE_RUN`; null for a tree without a run. */
   readonly run: string | null
+  /** Whom the tree is for: trees of one owner share a parent where there are cgroups. Default: the run, else the tree. */
+  readonly owner?: string
   readonly command: string
   readonly args: readonly string[]
   readonly cwd?: string

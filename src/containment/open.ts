@@ -14,9 +14,8 @@ export async function openContainment(
 ): Promise<Containment> {
   if (wanted === 'group') return openGroup()
   if (wanted === 'job') throw unavailable(wanted, 'it is for Windows')
-  if (wanted === 'cgroup') throw unavailable(wanted, 'this version has guard and group')
   try {
-    return await openBest()
+    return await openBest(wanted)
   } catch (error) {
     if (wanted !== null) throw unavailable(wanted, messageOf(error), error)
     warn(`trees are contained by group, which a program can escape: ${messageOf(error)}`)
@@ -24,12 +23,18 @@ export async function openContainment(
   }
 }
 
-async function openBest(): Promise<Containment> {
+async function openBest(wanted: ContainmentKind | null): Promise<Containment> {
   if (process.platform !== 'linux') throw new Error(`there is none better on ${process.platform}`)
   const helper = await findHelper()
   if (helper === null)
     throw new Error('the native helper is not built: install a C compiler and run npm install')
-  return openGuard({ helper })
+  if (wanted === 'guard') return openGuard({ helper })
+  try {
+    return await openGuard({ helper, cgroups: true })
+  } catch (error) {
+    if (wanted === 'cgroup') throw error
+    return openGuard({ helper })
+  }
 }
 
 function unavailable(kind: ContainmentKind, why: string, cause?: unknown): CoppiceError {

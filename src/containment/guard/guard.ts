@@ -6,6 +6,8 @@ import { isRunWithin } from '../processes/cookie.js'
 import { processTable } from '../processes/processes.js'
 import type { ProcessTable } from '../processes/table.js'
 import { plainStop } from '../stop-plan.js'
+import { cgroupsOfRuns, endUnlessGuarded, leaveCgroup } from './cgroup-remains.js'
+import { Cgroups } from './cgroups.js'
 import { Launcher } from './launcher.js'
 import { endGuardedRemains } from './remains.js'
 import { launchBody } from './request.js'
@@ -15,6 +17,8 @@ export interface GuardOptions {
   /** Path of the launcher. */
   readonly helper: string
   readonly args?: readonly string[]
+  /** Puts each tree into a cgroup of its own: containment `cgroup`. */
+  readonly cgroups?: boolean
 }
 
 /** A launch that hangs, in a file system that does not answer, is given up after this many milliseconds. */
@@ -24,9 +28,14 @@ const launchBound = 30_000
  * The containment that nothing escapes: a native guard for each tree, to which the kernel hands every descendant
  * that loses its parent. Rejects with `launch_failed` where it does not work here.
  */
-export async function openGuard({ helper, args = [] }: GuardOptions): Promise<Containment> {
+export async function openGuard({
+  helper,
+  args = [],
+  cgroups: wantsCgroups = false,
+}: GuardOptions): Promise<Containment> {
   const table = await processTable()
   const here = hereOf(table)
+  const cgroups = wantsCgroups ? await Cgroups.open(table) : null
   let launcher = await Launcher.start(helper, args)
   let starting: Promise<Launcher> | null = null
   let lease: number | null = null
@@ -43,13 +52,16 @@ export async function openGuard({ helper, args = [] }: GuardOptions): Promise<Co
   }
 
   const guard: Containment = {
-    kind: 'guard',
+    kind: cgroups === null ? 'guard' : 'cgroup',
     async launch(request: LaunchRequest): Promise<Tree> {
       if (isClosed) throw new CoppiceError('supervisor_closed', 'the containment is closed')
-      refuseLimits(request, ['pids', 'memory'], 'guard')
+      refuseLimits(request, cgroups?.limits ?? ['pids', 'memory'], guard.kind)
       const used = await living()
-      const body = launchBody(request, used.environment, { lease })
-      const tree = used.launch(body, (number) => new GuardTree(request, used, number, here))
+      const cgroup = cgroups?.make(request) ?? null
+      const body = launchBody(request, used.environment, { lease, cgroup })
+      const tree = used.launch(body, (number) => new GuardTree(request, used, number, here, cgroup))
+      // A guard that fails before it knows of its cgroup leaves it behind.
+      if (cgroup !== null) tree.launched.catch(() => leaveCgroup(cgroup))
       if (!(await settlesWithin(launchBound, tree.launched))) {
         tree.kill()
         throw new CoppiceError('launch_failed', `launching ${request.command} takes too long`, {
@@ -59,8 +71,14 @@ export async function openGuard({ helper, args = [] }: GuardOptions): Promise<Co
       await tree.launched
       return tree
     },
-    sweep: (target) =>
-      endGuardedRemains({ ...target, claims: ({ run }) => isRunWithin(target.run, run) }, table),
+    async sweep(target) {
+      const isOurs = (run: string | null) => isRunWithin(target.run, run)
+      const report = await endGuardedRemains({ ...target, claims: ({ run }) => isOurs(run) }, table)
+      // What has shaken every mark off is in its cgroup still.
+      const left = cgroups === null ? [] : cgroupsOfRuns(cgroups.base, isOurs)
+      const ended = await Promise.all(left.map((leaf) => endUnlessGuarded(leaf, table, target.killBound)))
+      return ended.includes(false) && report.proof === 'empty' ? { ...report, proof: 'unproven' } : report
+    },
     renew(until) {
       lease = until
       launcher.renew(until)
@@ -70,11 +88,16 @@ export async function openGuard({ helper, args = [] }: GuardOptions): Promise<Co
       launcher.close()
     },
   }
-  await probe(guard, helper)
-  return guard
+  try {
+    await probe(guard, helper)
+    return guard
+  } catch (error) {
+    await guard.close()
+    throw error
+  }
 }
 
-/** A launch of the helper itself, which is there and does nothing. */
+/** A launch of the helper itself, which is there and does nothing; with cgroups, a real migration into one. */
 async function probe(guard: Containment, helper: string): Promise<void> {
   const tree = await guard.launch({
     tree: 'probe',

@@ -42,7 +42,10 @@ export async function endGuardedRemains(target: Remains, table: ProcessTable): P
   return { ...report, killed, ...(isProven ? { containment: 'guard', proof: 'empty' } : {}) }
 }
 
-function guardsAbove(members: readonly ProcessEntry[], processes: readonly ProcessEntry[]): ProcessEntry[] {
+export function guardsAbove(
+  members: readonly ProcessEntry[],
+  processes: readonly ProcessEntry[],
+): ProcessEntry[] {
   const byPid = new Map(processes.map((one) => [one.pid, one]))
   const guards = new Set<ProcessEntry>()
   for (const member of members) {
@@ -56,7 +59,8 @@ function guardsAbove(members: readonly ProcessEntry[], processes: readonly Proce
   return [...guards]
 }
 
-function isHeld(pid: number): boolean {
+/** Stopped or traced, by a tool of its tree: it ends nothing before that is dead. */
+export function isHeld(pid: number): boolean {
   return readState(pid)?.toUpperCase() === 'T'
 }
 

@@ -18,6 +18,7 @@ const field = {
   stopSignal: 11,
   stopStdin: 12,
   linger: 13,
+  cgroup: 14,
   mostProcesses: 15,
   mostMemory: 16,
   lastWord: 19,
@@ -25,16 +26,18 @@ const field = {
 
 const planNumbers: Record<StdioPlan, number> = { ignore: 0, pipe: 1, inherit: 2 }
 
-export interface LaunchTimes {
+export interface LaunchPlace {
   /** When our leases end, in milliseconds of the monotonic clock; null where nothing is leased. */
   readonly lease: number | null
+  /** The cgroup that the root joins; null for none. */
+  readonly cgroup: string | null
 }
 
 /** The body of a launch. `inherited` is the environment that the launcher has: the request's own is told as a difference to it. */
 export function launchBody(
   request: LaunchRequest,
   inherited: Readonly<Record<string, string | undefined>>,
-  { lease }: LaunchTimes,
+  { lease, cgroup }: LaunchPlace,
 ): Uint8Array[] {
   const { command, args, cwd, stdio, bounds, limits, linger, stop } = request
   return [
@@ -52,6 +55,7 @@ export function launchBody(
     fieldOf(field.mostProcesses, u64(limits.pids)),
     fieldOf(field.mostMemory, u64(limits.memory)),
     ...(request.lastWord === undefined ? [] : [textField(field.lastWord, request.lastWord)]),
+    ...(cgroup === null ? [] : [textField(field.cgroup, cgroup)]),
     ...(lease === null ? [] : [fieldOf(field.lease, u64(lease))]),
   ]
 }

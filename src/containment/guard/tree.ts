@@ -7,6 +7,7 @@ import type { Remains } from '../group/sweep.js'
 import { launchError } from '../launch-error.js'
 import type { LimitName } from '../limits.js'
 import type { Cookie } from '../processes/table.js'
+import { endCgroup } from './cgroup-remains.js'
 import { readEnd, readProcesses, unknownExit } from './end.js'
 import { type Frame, type FrameBody, fromLauncher } from './frames.js'
 import type { Launcher, TreeListener } from './launcher.js'
@@ -25,7 +26,7 @@ const lookBound = 1_000
 /** A tree below a guard of its own, which tells of it through the launcher. */
 export class GuardTree implements Tree, TreeListener {
   readonly id: string
-  readonly containment = 'guard'
+  readonly containment: 'guard' | 'cgroup'
   readonly stdin = null
   readonly stdout = null
   readonly stderr = null
@@ -33,31 +34,35 @@ export class GuardTree implements Tree, TreeListener {
   readonly #launcher: Launcher
   readonly #number: number
   readonly #here: Here
+  readonly #cgroup: string | null
   readonly #launched = deferred<void>()
   readonly #exited = deferred<Exit>()
   readonly #emptied = deferred<void>()
   readonly #stopped = deferred<StopCause>()
   #root: Identity | null = null
   #pipes: HostPipes = [null, null, null]
-  #report: TreeReport = {
-    containment: 'guard',
-    proof: 'unproven',
-    killed: 0,
-    lingered: [],
-    survivors: [],
-    exceeded: null,
-    usage: null,
-  }
+  #report: TreeReport
   #looked = deferred<void>()
   #isEmpty = false
   #isAbandoned = false
 
-  constructor(request: LaunchRequest, launcher: Launcher, number: number, here: Here) {
+  constructor(request: LaunchRequest, launcher: Launcher, number: number, here: Here, cgroup: string | null) {
     this.id = request.tree
     this.#request = request
     this.#launcher = launcher
     this.#number = number
     this.#here = here
+    this.#cgroup = cgroup
+    this.containment = cgroup === null ? 'guard' : 'cgroup'
+    this.#report = {
+      containment: this.containment,
+      proof: 'unproven',
+      killed: 0,
+      lingered: [],
+      survivors: [],
+      exceeded: null,
+      usage: null,
+    }
   }
 
   /** Resolves when the root runs; rejects where nothing was started. */
@@ -125,7 +130,7 @@ export class GuardTree implements Tree, TreeListener {
     else if (type === fromLauncher.rootExited) this.#rootExited(body)
     else if (type === fromLauncher.empty) this.#wasEmptied(body)
     else if (type === fromLauncher.survivors) this.#hasSurvivors(body)
-    else if (type === fromLauncher.guardLost) this.#guardLost(body)
+    else if (type === fromLauncher.guardLost) void this.#guardLost(body)
   }
 
   launcherLost(): void {
@@ -183,11 +188,12 @@ export class GuardTree implements Tree, TreeListener {
   }
 
   /** A tool that kills its guard has its tree killed by the launcher. */
-  #guardLost(body: FrameBody): void {
-    const isEmpty = body.u8() === 1
+  async #guardLost(body: FrameBody): Promise<void> {
+    const foundNobody = body.u8() === 1
     const killed = this.#report.killed + body.u32()
     this.#stopped.resolve('lost')
     this.#launched.reject(this.#lost())
+    const isEmpty = (await this.#endCgroup()) && foundNobody
     this.#end({ ...this.#report, proof: isEmpty ? 'empty' : 'unproven', killed }, unknownExit)
   }
 
@@ -200,7 +206,13 @@ export class GuardTree implements Tree, TreeListener {
     const roots = this.#root === null ? [] : [this.#root]
     const claims = (cookie: Cookie) => cookie.tree === tree
     const report = await this.#here.endRemains({ ...bounds, roots, claims, lastWords: [] })
-    this.#end({ ...report, containment: 'guard', lingered: this.#report.lingered }, unknownExit)
+    await this.#endCgroup()
+    this.#end({ ...report, containment: this.containment, lingered: this.#report.lingered }, unknownExit)
+  }
+
+  /** Nobody else does it any more. True where nothing is left in it, or there is none. */
+  async #endCgroup(): Promise<boolean> {
+    return this.#cgroup === null || endCgroup(this.#cgroup, this.#request.bounds.killBound)
   }
 
   #end(report: TreeReport, exit: Exit): void {

@@ -111,6 +111,7 @@ async function launchTree(
     limits,
     stop,
     ...lastWordOf(keeper, id),
+    ...(run?.request.session ? { owner: run.request.session } : {}),
   })
   const tree = new SupervisedTree(launched, request, keeper.send)
   keeper.trees.set(id, tree)

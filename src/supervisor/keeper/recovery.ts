@@ -52,7 +52,7 @@ async function recover(keeper: Keeper, run: StoredRun): Promise<void> {
     run: run.id,
     roots: left.map(({ root }) => root),
     lastWords: left.flatMap(({ tree, containment }) =>
-      socket === null || containment !== 'guard' ? [] : [lastWordBeside(socket, tree)],
+      socket === null || !['guard', 'cgroup'].includes(containment) ? [] : [lastWordBeside(socket, tree)],
     ),
     grace: bounds.grace,
     killBound: bounds.killBound,

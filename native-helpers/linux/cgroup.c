@@ -1,0 +1,139 @@
+#include "cgroup.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* A tool that nests deeper has its cgroups left to whoever removes them at the next start. */
+enum { MOST_NESTED = 64 };
+
+static ssize_t read_at(int directory, const char *name, char *bytes, size_t size);
+static bool value_of(const char *text, const char *key, uint64_t *value);
+static enum held held_by(const struct cgroup *cgroup, const char *name, const char *const keys[]);
+static void remove_nested(int directory, int depth);
+
+bool cgroup_open(struct cgroup *cgroup, const char *path) {
+    cgroup->directory = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (cgroup->directory < 0) return false;
+    cgroup->events = openat(cgroup->directory, "cgroup.events", O_RDONLY | O_CLOEXEC);
+    return cgroup->events >= 0;
+}
+
+void cgroup_close(struct cgroup *cgroup) {
+    if (cgroup->directory >= 0) close(cgroup->directory);
+    if (cgroup->events >= 0) close(cgroup->events);
+    *cgroup = NO_CGROUP;
+}
+
+bool cgroup_is_populated(const struct cgroup *cgroup) {
+    if (cgroup->events < 0) return false;
+    char text[256];
+    ssize_t length;
+    do length = pread(cgroup->events, text, sizeof text - 1, 0);
+    while (length < 0 && errno == EINTR);
+    /* Somebody else has removed it, which nobody can while a process is in it. */
+    if (length < 0) return errno != ENODEV;
+    text[length] = '\0';
+    uint64_t populated = 1;
+    value_of(text, "populated", &populated);
+    return populated != 0;
+}
+
+bool cgroup_kill(const struct cgroup *cgroup) {
+    if (cgroup->directory < 0) return false;
+    int file = openat(cgroup->directory, "cgroup.kill", O_WRONLY | O_CLOEXEC);
+    if (file < 0) return false;
+    bool is_sent = write(file, "1", 1) == 1;
+    close(file);
+    return is_sent;
+}
+
+enum held cgroup_pids(const struct cgroup *cgroup) {
+    return held_by(cgroup, "pids.events", (const char *const[]){"max", NULL});
+}
+
+enum held cgroup_memory(const struct cgroup *cgroup) {
+    return held_by(cgroup, "memory.events", (const char *const[]){"oom_kill", "oom_group_kill", NULL});
+}
+
+static enum held held_by(const struct cgroup *cgroup, const char *name, const char *const keys[]) {
+    char text[1024];
+    if (cgroup->directory < 0 || read_at(cgroup->directory, name, text, sizeof text) < 0) return NOT_HELD;
+    for (; *keys; keys++) {
+        uint64_t count = 0;
+        if (value_of(text, *keys, &count) && count > 0) return EXCEEDED;
+    }
+    return HELD;
+}
+
+void cgroup_usage(const struct cgroup *cgroup, uint64_t *cpu_us, uint64_t *most_memory) {
+    if (cgroup->directory < 0) return;
+    char text[1024];
+    if (read_at(cgroup->directory, "cpu.stat", text, sizeof text) >= 0) value_of(text, "usage_usec", cpu_us);
+    if (read_at(cgroup->directory, "memory.peak", text, sizeof text) > 0) *most_memory = strtoull(text, NULL, 10);
+}
+
+void cgroup_remove(const char *path) {
+    char name[PATH_MAX];
+    if (snprintf(name, sizeof name, "%s", path) >= (int)sizeof name) return;
+    int directory = open(name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (directory >= 0) {
+        remove_nested(directory, 0);
+        close(directory);
+    }
+    /* One that is not empty stays: another tree is in it, or what nobody could kill. */
+    for (int level = 0; level < 3; level++) {
+        if (rmdir(name) < 0 && errno != ENOENT) return;
+        char *end = strrchr(name, '/');
+        if (!end) return;
+        *end = '\0';
+    }
+}
+
+static void remove_nested(int directory, int depth) {
+    if (depth == MOST_NESTED) return;
+    /* A directory stream takes its descriptor over. */
+    int copy = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *entries = copy < 0 ? NULL : fdopendir(copy);
+    if (!entries) {
+        if (copy >= 0) close(copy);
+        return;
+    }
+    for (struct dirent *entry; (entry = readdir(entries));) {
+        if (entry->d_type != DT_DIR || strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
+        int nested = openat(directory, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (nested < 0) continue;
+        remove_nested(nested, depth + 1);
+        close(nested);
+        unlinkat(directory, entry->d_name, AT_REMOVEDIR);
+    }
+    closedir(entries);
+}
+
+static ssize_t read_at(int directory, const char *name, char *bytes, size_t size) {
+    int file = openat(directory, name, O_RDONLY | O_CLOEXEC);
+    if (file < 0) return -1;
+    ssize_t length;
+    do length = read(file, bytes, size - 1);
+    while (length < 0 && errno == EINTR);
+    close(file);
+    if (length >= 0) bytes[length] = '\0';
+    return length;
+}
+
+/* Of a file of lines `key value`. */
+static bool value_of(const char *text, const char *key, uint64_t *value) {
+    size_t length = strlen(key);
+    for (const char *line = text; line; line = strchr(line, '\n')) {
+        if (*line == '\n') line++;
+        if (strncmp(line, key, length) != 0 || line[length] != ' ') continue;
+        *value = strtoull(line + length + 1, NULL, 10);
+        return true;
+    }
+    return false;
+}

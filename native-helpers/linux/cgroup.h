@@ -1,0 +1,37 @@
+/* A tree's leaf of the cgroup v2 hierarchy (cgroups(7); the kernel's Documentation/admin-guide/cgroup-v2.rst). */
+#ifndef COPPICE_CGROUP_H
+#define COPPICE_CGROUP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Both -1 where the tree has none: then it is never populated, holds no limit, and cannot kill. */
+struct cgroup {
+    int directory;
+    /* Raises POLLPRI when `populated` has changed since it was read. */
+    int events;
+};
+
+#define NO_CGROUP ((struct cgroup){-1, -1})
+
+bool cgroup_open(struct cgroup *cgroup, const char *path);
+void cgroup_close(struct cgroup *cgroup);
+
+/* Whether a process lives in it, or in what a tool nested in it. True where that cannot be read. */
+bool cgroup_is_populated(const struct cgroup *cgroup);
+
+/* SIGKILL to all that live in it, at one stroke that no fork slips through. False before Linux 5.14. */
+bool cgroup_kill(const struct cgroup *cgroup);
+
+/* Whether the kernel holds the limit here, and whether it had to: by refusing a fork, or by its OOM killer. */
+enum held { NOT_HELD, HELD, EXCEEDED };
+enum held cgroup_pids(const struct cgroup *cgroup);
+enum held cgroup_memory(const struct cgroup *cgroup);
+
+/* What all of them have used, those that nobody waited for too; a number that is not there is left as it is. */
+void cgroup_usage(const struct cgroup *cgroup, uint64_t *cpu_us, uint64_t *most_memory);
+
+/* Removes it with what a tool nested in it, and its two parents where nobody else is in them. */
+void cgroup_remove(const char *path);
+
+#endif

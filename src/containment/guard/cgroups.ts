@@ -1,0 +1,102 @@
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { CoppiceError } from '../../errors.js'
+import type { LaunchRequest } from '../contract.js'
+import type { LimitName, Limits } from '../limits.js'
+import type { ProcessTable } from '../processes/table.js'
+import { findCgroupBase } from './cgroup-directory.js'
+import { ownerName, supervisorName, treeName } from './cgroup-names.js'
+import { endDeadCgroups } from './cgroup-remains.js'
+
+/** A guard removes the empty parents of the cgroup that it leaves, maybe while we make another one in them. */
+const attempts = 20
+/** Milliseconds that an opening supervisor gives the processes of a dead one to be gone. */
+const deadBound = 2_000
+
+const controllers: Record<LimitName, string> = { pids: 'pids', memory: 'memory', cpus: 'cpu' }
+
+/**
+ * Makes a cgroup for each tree: `BASE/SUPERVISOR/OWNER/TREE`. While there is no tree there is none of them: the guard of
+ * a tree removes its cgroup and the parents that are empty then.
+ */
+export class Cgroups {
+  readonly base: string
+  readonly #supervisor: string
+  readonly #controllers: ReadonlySet<string>
+
+  /** Rejects where there is no cgroup v2 that we can divide. Ends what dead supervisors left in theirs. */
+  static async open(table: ProcessTable): Promise<Cgroups> {
+    const { directory, isGiven } = findCgroupBase()
+    await endDeadCgroups(directory, table, deadBound)
+    if (isGiven) for (const name of Object.values(controllers)) handOn(directory, name)
+    return new Cgroups(directory, supervisorName(table.self))
+  }
+
+  private constructor(base: string, supervisor: string) {
+    this.base = base
+    this.#supervisor = join(base, supervisor)
+    this.#controllers = new Set(handedOn(base))
+  }
+
+  /** Without their controllers, the guard looks at processes and memory itself. */
+  get limits(): readonly LimitName[] {
+    return this.#controllers.has('cpu') ? ['pids', 'memory', 'cpus'] : ['pids', 'memory']
+  }
+
+  /** The path of a cgroup for this tree, with its limits set. Throws `launch_failed` where it cannot be made. */
+  make({ tree, run, owner, limits, command }: LaunchRequest): string {
+    const leaf = join(this.#supervisor, ownerName(owner ?? run ?? tree), treeName(tree, run))
+    for (let attempt = 1; ; attempt++) {
+      try {
+        mkdirSync(leaf, { recursive: true })
+        this.#limit(leaf, limits)
+        return leaf
+      } catch (cause) {
+        if ((cause as NodeJS.ErrnoException).code === 'ENOENT' && attempt < attempts) continue
+        const message = `cannot launch ${command}: its cgroup cannot be made: ${(cause as Error).message}`
+        throw new CoppiceError('launch_failed', message, { path: leaf, cause })
+      }
+    }
+  }
+
+  #limit(leaf: string, limits: Limits): void {
+    const owner = dirname(leaf)
+    const wanted = (Object.keys(controllers) as LimitName[]).filter(
+      (name) => Number.isFinite(limits[name]) && this.#controllers.has(controllers[name]),
+    )
+    for (const name of wanted) {
+      for (const parent of [dirname(owner), owner])
+        write(parent, 'cgroup.subtree_control', `+${controllers[name]}`)
+    }
+    if (wanted.includes('pids')) write(leaf, 'pids.max', String(limits.pids))
+    if (wanted.includes('memory')) {
+      // Swapped out it would go over its limit unseen; and one process alone killed would leave half a tool.
+      writeIfThere(leaf, 'memory.swap.max', '0')
+      writeIfThere(leaf, 'memory.oom.group', '1')
+      write(leaf, 'memory.max', String(limits.memory))
+    }
+    if (wanted.includes('cpus')) write(leaf, 'cpu.max', `${Math.ceil(limits.cpus * period)} ${period}`)
+  }
+}
+
+/** Microseconds in which the share of the processors is counted: the kernel's default. */
+const period = 100_000
+
+function handedOn(directory: string): string[] {
+  return readFileSync(join(directory, 'cgroup.subtree_control'), 'utf8').trim().split(' ')
+}
+
+/** The kernel refuses where processes live in the cgroup itself, or where it has not got the controller. */
+function handOn(directory: string, controller: string): void {
+  try {
+    write(directory, 'cgroup.subtree_control', `+${controller}`)
+  } catch {}
+}
+
+function write(directory: string, name: string, text: string): void {
+  writeFileSync(join(directory, name), text, { flag: 'r+' })
+}
+
+function writeIfThere(directory: string, name: string, text: string): void {
+  if (existsSync(join(directory, name))) write(directory, name, text)
+}
