@@ -91,7 +91,9 @@ function addRun(program: Command): void {
       new Option('--memory <size>', 'end it when it takes more memory, all together').argParser(size),
     )
     .addOption(
-      new Option('--pids <number>', 'end it when more of its processes live at once').argParser(count),
+      new Option('--pids <number>', 'end it when more of its processes and threads live at once').argParser(
+        count,
+      ),
     )
     .addOption(new Option('--cpus <number>', 'slow it down to so many processors').argParser(share))
     .addOption(new Option('--report <file>', 'write the outcome there as JSON, at the end').argParser(text))

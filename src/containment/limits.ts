@@ -3,7 +3,7 @@ import { formatSize } from '../sizes.js'
 
 /** What a tree may take; `Infinity` is no limit. */
 export interface Limits {
-  /** Processes that are alive at once. */
+  /** Processes and threads that are alive at once. */
   readonly pids: number
   /** Bytes of memory of all its processes together. */
   readonly memory: number

@@ -78,13 +78,21 @@ function killCgroup(leaf: string): void {
   try {
     writeFileSync(join(leaf, 'cgroup.kill'), '1', { flag: 'r+' })
   } catch {
-    // Before Linux 5.14. Its numbers are this moment's, and whoever is in it is nobody else's.
+    // Before Linux 5.14. What is frozen neither forks nor gives its number away.
+    writeIfPossible(join(leaf, 'cgroup.freeze'), '1')
     for (const pid of processesIn(leaf)) {
       try {
         if (pid > 1 && pid !== process.pid) process.kill(pid, 'SIGKILL')
       } catch {}
     }
+    writeIfPossible(join(leaf, 'cgroup.freeze'), '0')
   }
+}
+
+function writeIfPossible(path: string, text: string): void {
+  try {
+    writeFileSync(path, text, { flag: 'r+' })
+  } catch {}
 }
 
 function processesIn(cgroup: string): number[] {

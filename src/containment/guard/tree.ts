@@ -216,6 +216,8 @@ export class GuardTree implements Tree, TreeListener {
   }
 
   #end(report: TreeReport, exit: Exit): void {
+    // Guard and launcher may both be lost: whoever is through first has seen the tree end.
+    if (this.#isEmpty) return
     this.#isEmpty = true
     this.#report = report
     this.#launcher.forget(this.#number)

@@ -5,7 +5,7 @@ import { refuseUnknown } from './options.js'
 
 /** What each tree may take; one that takes more is ended as `over_limit`. `Infinity` is no limit. */
 export interface LimitOptions {
-  /** Processes that are alive at once. */
+  /** Processes and threads that are alive at once; both count, as for the kernel and docker. */
   readonly pids?: number
   /** Memory of all its processes together: `'512MB'`, or bytes. */
   readonly memory?: Size

@@ -37,7 +37,9 @@ async function open(
   const { log, close: closeLog } = await openLog(logLevel)
   // A bug in one run's ending must not end the supervision of all the others.
   process.on('unhandledRejection', (error) => log.error({ err: error }, 'a rejection that nobody handled'))
-  const containment = await openContainment(kind, (why) => log.warn({}, why))
+  // Whoever only looks launches nothing, and ends nothing that others left.
+  const wanted = settings?.observe ? 'group' : kind
+  const containment = await openContainment(wanted, (why) => log.warn({}, why))
   const identity = await self()
   const id = newIdentifier('s')
   const host = hostname()
