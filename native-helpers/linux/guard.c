@@ -22,8 +22,6 @@
 #include "root.h"
 
 enum {
-    /* Between the end of its tree and the end of its lease, for clocks, and for what a machine does meanwhile. */
-    LEASE_MARGIN_MS = 1000,
     SAMPLE_MS = 100,
     FIRST_LOOK_MS = 2,
     LAST_LOOK_MS = 200,
@@ -207,6 +205,8 @@ static bool is_over(const struct guard *guard) {
     return guard->state == EMPTY && (!has_pipes || guard->control < 0);
 }
 
+static uint64_t earlier(uint64_t a, uint64_t b) { return a < b ? a : b; }
+
 static void act_on_time(struct guard *guard) {
     uint64_t now = clock_ms();
     if (guard->state == EMPTY) return;
@@ -216,7 +216,8 @@ static void act_on_time(struct guard *guard) {
     }
     if (now >= lease_moment(guard)) {
         guard->request.lease = NONE;
-        stop(guard, CAUSE_LEASE, guard->request.grace);
+        /* The other half is for the kill. */
+        stop(guard, CAUSE_LEASE, earlier(guard->request.grace, guard->request.lease_reserve / 2));
     }
     if (now >= guard->second_step_at) terminate_all(guard);
     if (now >= guard->kill_at) {
@@ -233,8 +234,6 @@ static void act_on_time(struct guard *guard) {
     }
     if (now >= guard->sample_at) sample(guard);
 }
-
-static uint64_t earlier(uint64_t a, uint64_t b) { return a < b ? a : b; }
 
 static uint64_t next_moment(const struct guard *guard) {
     if (guard->state == EMPTY) return NONE;
@@ -255,8 +254,7 @@ static uint64_t lease_moment(const struct guard *guard) {
     if (guard->request.lease == NONE) return NONE;
     uint64_t renewed = atomic_load(&guard->shared->lease);
     uint64_t lease = renewed > guard->request.lease ? renewed : guard->request.lease;
-    uint64_t needed = clock_after(clock_after(guard->request.grace, guard->request.kill_bound), LEASE_MARGIN_MS);
-    return lease > needed ? lease - needed : 0;
+    return lease > guard->request.lease_reserve ? lease - guard->request.lease_reserve : 0;
 }
 
 static void wait_for_news(struct guard *guard) {

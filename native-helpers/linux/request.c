@@ -150,7 +150,10 @@ static const char *read_setting(const struct field_read *field, struct request *
     case FIELD_GRACE: request->grace = read_u64(&reader); break;
     case FIELD_KILL_BOUND: request->kill_bound = read_u64(&reader); break;
     case FIELD_TIMEOUT: request->timeout = read_u64(&reader); break;
-    case FIELD_LEASE: request->lease = read_u64(&reader); break;
+    case FIELD_LEASE:
+        request->lease = read_u64(&reader);
+        request->lease_reserve = read_u64(&reader);
+        break;
     case FIELD_MOST_PROCESSES: request->most_processes = read_u64(&reader); break;
     case FIELD_MOST_MEMORY: request->most_memory = read_u64(&reader); break;
     case FIELD_TERMINATE: request->root_first = read_u8(&reader) != 0; break;

@@ -23,10 +23,10 @@ export interface Containment {
    */
   sweep(target: SweepTarget): Promise<TreeReport>
   /**
-   * Says when the leases of whoever launches end, in milliseconds of the monotonic clock: trees end before, also
-   * where nobody is left to end them. Trees that are launched before the first call have no lease.
+   * Says when the leases of whoever launches end, in milliseconds of the monotonic clock, and how long they live: trees
+   * end before, also where nobody is left to end them. Trees that are launched before the first call have no lease.
    */
-  renew(until: number): void
+  renew(until: number, ttl: number): void
   /** Stops what the containment itself keeps running. Trees are ended before by whoever launched them. */
   close(): Promise<void>
 }

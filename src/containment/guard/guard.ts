@@ -6,7 +6,7 @@ import { processTable } from '../processes/processes.js'
 import type { ProcessTable } from '../processes/table.js'
 import { Launcher } from './launcher.js'
 import { endGuardedRemains } from './remains.js'
-import { launchBody } from './request.js'
+import { type Lease, launchBody } from './request.js'
 import { GuardTree, type Here } from './tree.js'
 
 export interface GuardOptions {
@@ -27,7 +27,7 @@ export async function openGuard({ helper, args = [] }: GuardOptions): Promise<Co
   const here = hereOf(table)
   let launcher = await Launcher.start(helper, args)
   let starting: Promise<Launcher> | null = null
-  let lease: number | null = null
+  let lease: Lease | null = null
   let isClosed = false
 
   const living = async (): Promise<Launcher> => {
@@ -36,7 +36,7 @@ export async function openGuard({ helper, args = [] }: GuardOptions): Promise<Co
       starting = null
     })
     launcher = await starting
-    if (lease !== null) launcher.renew(lease)
+    if (lease !== null) launcher.renew(lease.until)
     return launcher
   }
 
@@ -45,7 +45,7 @@ export async function openGuard({ helper, args = [] }: GuardOptions): Promise<Co
     async launch(request: LaunchRequest): Promise<Tree> {
       if (isClosed) throw new CoppiceError('supervisor_closed', 'the containment is closed')
       const used = await living()
-      const body = launchBody(request, used.environment, { lease })
+      const body = launchBody(request, used.environment, lease)
       const tree = used.launch(body, (number) => new GuardTree(request, used, number, here))
       if (!(await settlesWithin(launchBound, tree.launched))) {
         tree.kill()
@@ -58,8 +58,8 @@ export async function openGuard({ helper, args = [] }: GuardOptions): Promise<Co
     },
     sweep: (target) =>
       endGuardedRemains({ ...target, claims: ({ run }) => isRunWithin(target.run, run) }, table),
-    renew(until) {
-      lease = until
+    renew(until, ttl) {
+      lease = { until, ttl }
       launcher.renew(until)
     },
     async close() {

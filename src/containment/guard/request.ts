@@ -19,16 +19,21 @@ const field = {
 
 const planNumbers: Record<StdioPlan, number> = { ignore: 0, pipe: 1, inherit: 2 }
 
-export interface LaunchTimes {
-  /** When our leases end, in milliseconds of the monotonic clock; null where nothing is leased. */
-  readonly lease: number | null
+export interface Lease {
+  /** When it ends, in milliseconds of the monotonic clock. */
+  readonly until: number
+  /** How many milliseconds it lives without renewal. */
+  readonly ttl: number
 }
+
+/** Milliseconds between the end of a tree and the end of its lease, for what a busy machine does in between. */
+const leaseMargin = 1_000
 
 /** The body of a launch. `inherited` is the environment that the launcher has: the request's own is told as a difference to it. */
 export function launchBody(
   request: LaunchRequest,
   inherited: Readonly<Record<string, string | undefined>>,
-  { lease }: LaunchTimes,
+  lease: Lease | null,
 ): Uint8Array[] {
   const { command, args, cwd, stdio, bounds, linger } = request
   return [
@@ -41,8 +46,18 @@ export function launchBody(
     fieldOf(field.timeout, u64(bounds.timeout)),
     fieldOf(field.linger, Buffer.from([linger === 'keep' ? 1 : 0])),
     ...(request.lastWord === undefined ? [] : [textField(field.lastWord, request.lastWord)]),
-    ...(lease === null ? [] : [fieldOf(field.lease, u64(lease))]),
+    ...(lease === null
+      ? []
+      : [fieldOf(field.lease, Buffer.concat([u64(lease.until), u64(reserveOf(request, lease))]))]),
   ]
+}
+
+/**
+ * How long before the end of its lease a tree begins to end. Half a lease at most, whatever its bounds: a tree that
+ * began to end as soon as it was launched would be of no use.
+ */
+function reserveOf({ bounds }: LaunchRequest, { ttl }: Lease): number {
+  return Math.min(bounds.grace + bounds.killBound + leaseMargin, ttl / 2)
 }
 
 /**
