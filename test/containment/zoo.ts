@@ -1,9 +1,10 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { settlesWithin } from '#src/timers.js'
 import { isAlive, killIfAlive, type Living, living, nameOf, parentOf, startTimeOf } from '../support/alive.ts'
 import { eventually } from '../support/eventually.ts'
-import type { Scene } from '../support/scene.ts'
+import type { Scene } from '../support/stage.ts'
 
 const folder = fileURLToPath(new URL('../fixtures/zoo/', import.meta.url))
 const bin = `${folder}bin/`
@@ -79,7 +80,8 @@ export async function survivorsOf(
   }
   end[ending]()
   if (ending === 'supervisor') await host.died
-  else await Promise.race([said('all over'), host.died])
+  // Without a guard a program can stop its gateway, which then never says so.
+  else await settlesWithin(15_000, Promise.race([said('all over'), host.died]))
 
   const alive = (name: string) =>
     (announced.get(name) ?? []).filter(({ pid, startTime }) => isAlive(pid, startTime))
