@@ -11,12 +11,13 @@ import { openGuard } from './guard/guard.js'
 export async function openContainment(
   wanted: ContainmentKind | null,
   warn: (why: string) => void,
+  helper: () => Promise<string | null> = findHelper,
 ): Promise<Containment> {
   if (wanted === 'group') return openGroup()
   if (wanted === 'job') throw unavailable(wanted, 'it is for Windows')
   if (wanted === 'cgroup') throw unavailable(wanted, 'this version has guard and group')
   try {
-    return await openBest()
+    return await openBest(helper)
   } catch (error) {
     if (wanted !== null) throw unavailable(wanted, messageOf(error), error)
     warn(`trees are contained by group, which a program can escape: ${messageOf(error)}`)
@@ -24,9 +25,9 @@ export async function openContainment(
   }
 }
 
-async function openBest(): Promise<Containment> {
+async function openBest(find: () => Promise<string | null>): Promise<Containment> {
   if (process.platform !== 'linux') throw new Error(`there is none better on ${process.platform}`)
-  const helper = await findHelper()
+  const helper = await find()
   if (helper === null)
     throw new Error('the native helper is not built: install a C compiler and run npm install')
   return openGuard({ helper })
