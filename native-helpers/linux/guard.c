@@ -20,6 +20,7 @@
 #include "frame.h"
 #include "request.h"
 #include "root.h"
+#include "terminal.h"
 
 enum {
     SAMPLE_MS = 100,
@@ -43,6 +44,8 @@ struct guard {
     const struct shared *shared;
     enum walk walk;
     struct request request;
+    struct terminal terminal;
+    bool is_suspended;
 
     enum state state;
     struct launch_error failure;
@@ -126,6 +129,7 @@ static void set_up(struct guard *guard, const struct guard_task *task) {
         .host_ends = {-1, -1, -1},
         .stdin_reader = -1,
         .root_handle = -1,
+        .terminal = {.file = -1},
         .shared = task->shared,
         .walk = task->walk,
         .deadline = NONE,
@@ -136,10 +140,12 @@ static void set_up(struct guard *guard, const struct guard_task *task) {
         .sample_at = NONE,
     };
     prctl(PR_SET_NAME, "coppice-guard");
-    setsid();
 }
 
 static void launch(struct guard *guard) {
+    /* In another process session a terminal would be out of reach. */
+    if (guard->request.has_terminal) guard->terminal = terminal_open();
+    else setsid();
     uint64_t now = clock_ms();
     guard->deadline = guard->request.timeout == NONE ? NONE : clock_after(now, guard->request.timeout);
     if (now >= lease_moment(guard)) {
@@ -152,12 +158,13 @@ static void launch(struct guard *guard) {
     sigemptyset(&signals);
     sigaddset(&signals, SIGCHLD);
     sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGCONT);
     guard->signals = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
     int stdio[3] = {-1, -1, -1};
     guard->failure.stage = STAGE_STDIO;
     if (guard->signals >= 0 && prctl(PR_SET_CHILD_SUBREAPER, 1) == 0 && open_pipes(guard, stdio)) {
         guard->failure.stage = STAGE_FORK;
-        guard->root = root_launch(&guard->request, stdio, &guard->report);
+        guard->root = root_launch(&guard->request, &guard->terminal, stdio, &guard->report);
         if (guard->root > 0) guard->root_handle = (int)syscall(SYS_pidfd_open, guard->root, 0);
     } else {
         guard->root = -1;
@@ -279,6 +286,10 @@ static void wait_for_news(struct guard *guard) {
         while (read(guard->signals, &news, sizeof news) == (ssize_t)sizeof news) {
             /* From whoever takes over what belonged to a supervisor that does not answer. */
             if (news.ssi_signo == SIGTERM) end_without_keeper(guard);
+            if (news.ssi_signo == SIGCONT && guard->is_suspended) {
+                guard->is_suspended = false;
+                terminal_resume(&guard->terminal, guard->root);
+            }
         }
         reap(guard);
     }
@@ -358,11 +369,20 @@ static void reap(struct guard *guard) {
     bool had_exited = guard->root_exited;
     for (;;) {
         int status;
-        pid_t pid = wait4(-1, &status, WNOHANG | __WALL, NULL);
+        int stops = guard->terminal.file >= 0 ? WUNTRACED : 0;
+        pid_t pid = wait4(-1, &status, WNOHANG | __WALL | stops, NULL);
         if (pid < 0 && errno == EINTR) continue;
+        if (pid > 0 && WIFSTOPPED(status)) {
+            if (pid == guard->root && guard->state == RUNNING) {
+                guard->is_suspended = true;
+                terminal_suspend(&guard->terminal, guard->root);
+            }
+            continue;
+        }
         if (pid == guard->root && pid > 0) {
             guard->root_exited = true;
             guard->root_status = status;
+            terminal_give_back(&guard->terminal);
         }
         if (pid < 0) {
             /* ECHILD. Whatever lost its parent came to us, so nobody is left. */
@@ -491,6 +511,7 @@ static void tell_launched(struct guard *guard) {
 
 static void tell_failed(struct guard *guard) {
     guard->state = FAILED;
+    terminal_give_back(&guard->terminal);
     struct message message;
     message_begin(&message, FRAME_LAUNCH_FAILED, guard->tree);
     message_u32(&message, guard->failure.stage);

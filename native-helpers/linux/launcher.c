@@ -21,6 +21,7 @@
 #include "guard.h"
 #include "request.h"
 #include "root.h"
+#include "terminal.h"
 
 enum {
     PROTOCOL_VERSION = 1,
@@ -72,6 +73,8 @@ struct launcher {
     size_t size;
     struct shared *shared;
     enum walk walk;
+    /* As it was at the start, for when a guard is lost that had lent it. */
+    struct terminal terminal;
 };
 
 struct rlimit descriptor_limit_at_start;
@@ -151,6 +154,7 @@ static void free_guards(struct launcher *launcher) {
 static bool set_up(struct launcher *launcher, int control, enum walk walk) {
     *launcher = (struct launcher){.control = control, .walk = walk};
     prctl(PR_SET_NAME, "coppice-launcher");
+    launcher->terminal = terminal_open();
     if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0) return false;
     /* Ctrl-C and a tool's signal to its group are not for us; they stay blocked in the guards as well. */
     sigset_t all;
@@ -419,6 +423,7 @@ static void end_orphans(struct launcher *launcher) {
         if (entry->lost_at == NONE || (!is_empty && now < clock_after(entry->lost_at, ORPHAN_BOUND_MS))) continue;
         struct message message;
         message_begin(&message, FRAME_GUARD_LOST, entry->tree);
+        terminal_give_back(&launcher->terminal);
         message_u8(&message, is_empty);
         message_u32(&message, launcher->killed);
         message_end(&message);

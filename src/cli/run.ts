@@ -29,6 +29,7 @@ export async function run(command: readonly string[], options: RunOptions): Prom
     logLevel,
     ...(containment === undefined ? {} : { containment }),
   })
+  let typed: NodeJS.Signals | null = null
   try {
     const tool = new Tool(command)
     const handle = supervisor.start(
@@ -51,10 +52,22 @@ export async function run(command: readonly string[], options: RunOptions): Prom
     const line = lineAbout(outcome, tool, said)
     if (line !== null) process.stderr.write(`coppice: ${line}\n`)
     process.exitCode = exitCodeOf(outcome, tool.result, tool.launchError, signals.first())
+    typed = hasTerminal ? signalTyped(tool.result) : null
   } finally {
     await supervisor.close()
   }
+  // To our group, as the terminal would have sent it, were the tool's group not in the foreground: a shell's loop around
+  // this command stops, as it would around the tool. Launcher and guards have it blocked.
+  if (typed !== null) process.kill(0, typed)
 }
+
+/** The signal of a key, where the tool that owned the terminal died of one. */
+function signalTyped(result: ExecResult | null): NodeJS.Signals | null {
+  const signal = result?.ended === 'exited' ? result.exit.signal : null
+  return signal === 'SIGINT' || signal === 'SIGQUIT' ? signal : null
+}
+
+const hasTerminal = process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY
 
 /** The command that the run runs, and what became of it also where its run ended under it. */
 class Tool {
@@ -69,7 +82,7 @@ class Tool {
   async run(run: Run): Promise<void> {
     const [command = '', ...args] = this.#command
     try {
-      this.result = await run.exec(command, args, { stdio: 'inherit' })
+      this.result = await run.exec(command, args, { stdio: 'inherit', terminal: hasTerminal })
     } catch (error) {
       if (isCoppiceError(error)) {
         this.result = (error.exec as ExecResult | undefined) ?? null

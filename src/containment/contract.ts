@@ -50,6 +50,8 @@ export interface LaunchRequest {
    * runs until the tree is ended. A containment without a guard leaves both to whoever launched the tree.
    */
   readonly linger: 'stop' | 'keep'
+  /** Whether the root owns the terminal that its stdio is, and what is typed there, while it runs. */
+  readonly terminal?: boolean
   /** A path where a guard leaves word of the tree's end when there is nobody to tell; whoever sweeps reads it. */
   readonly lastWord?: string
   /** What the containment does by itself, where whoever launched the tree is frozen or gone. */

@@ -14,6 +14,7 @@ const field = {
   timeout: 8,
   lease: 9,
   linger: 13,
+  terminal: 17,
   lastWord: 19,
 } as const
 
@@ -45,6 +46,7 @@ export function launchBody(
     fieldOf(field.killBound, u64(bounds.killBound)),
     fieldOf(field.timeout, u64(bounds.timeout)),
     fieldOf(field.linger, Buffer.from([linger === 'keep' ? 1 : 0])),
+    ...(request.terminal === true ? [fieldOf(field.terminal, Buffer.from([1]))] : []),
     ...(request.lastWord === undefined ? [] : [textField(field.lastWord, request.lastWord)]),
     ...(lease === null
       ? []

@@ -14,11 +14,16 @@ export interface ExecOptions extends BoundOptions {
   readonly input?: string | Uint8Array
   /** Where stdin, stdout and stderr lead; one word for all three. Default `['ignore', 'pipe', 'pipe']`. */
   readonly stdio?: StdioPlan | readonly [StdioPlan, StdioPlan, StdioPlan]
+  /**
+   * Whether the command owns the process's terminal while it runs: it is in the foreground, gets what is typed and
+   * Ctrl-C, and the terminal comes back in its old state. For `stdio: 'inherit'`. Default false.
+   */
+  readonly terminal?: boolean
   /** How many bytes of stdout, and of stderr, the result keeps: half from the start, half from the end. 10 MiB; 256 MiB at most. */
   readonly output?: { readonly limit?: number }
 }
 
-const known = ['cwd', 'env', 'input', 'stdio', 'output', ...boundNames]
+const known = ['cwd', 'env', 'input', 'stdio', 'terminal', 'output', ...boundNames]
 const plans: readonly unknown[] = ['pipe', 'inherit', 'ignore']
 const defaultLimit = 10 * 1024 * 1024
 /** Half of what a string can hold (V8: 2^29 - 24 characters); more is to be read from the stream. */
@@ -49,6 +54,7 @@ export function parseExec(
       cwd: resolve(options.cwd ?? '.'),
       env: parseEnvironment(options.env ?? {}),
       stdio,
+      terminal: options.terminal ?? false,
       bounds: parseBounds(options, defaults),
     },
     input,

@@ -97,7 +97,7 @@ async function launchTree(
   run: SupervisedRun | null,
   request: TreeRequest,
 ): Promise<Calls['launch']['answer']> {
-  const { tree: id, command, args, cwd, env, stdio } = request
+  const { tree: id, command, args, cwd, env, stdio, terminal } = request
   const launched = await keeper.containment.launch({
     tree: id,
     run: request.run ?? id,
@@ -106,6 +106,7 @@ async function launchTree(
     cwd,
     env,
     stdio,
+    terminal,
     linger: 'stop',
     bounds: request.bounds,
     ...lastWordOf(keeper, id),
