@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { settlesWithin } from '#src/timers.js'
-import { isAlive, killIfAlive, type Living, living, nameOf, parentOf, startTimeOf } from '../support/alive.ts'
+import { isAlive, killIfAlive, type Living, nameOf, parentOf, startTimeOf } from '../support/alive.ts'
 import { eventually } from '../support/eventually.ts'
 import type { Scene } from '../support/stage.ts'
 
@@ -47,7 +47,8 @@ export async function survivorsOf(
       stdin: 'pipe',
     },
   )
-  const said = (start: string) => host.lines.after(start).catch(() => '')
+  // Without a guard a program can stop its gateway, which then never says anything.
+  const said = (start: string) => withinBound(host.lines.after(start))
   const announced = new Map<string, Living[]>()
   const roots: Living[] = []
   const parents: number[] = []
@@ -56,7 +57,7 @@ export async function survivorsOf(
     const launched = await Promise.race([`${name} root `, 'all over'].map(said))
     const [root = 0, parent = 0] = launched.split(' ').map(Number)
     parents.push(parent)
-    if (startTimeOf(root) !== null) roots.push(living(root))
+    roots.push(...livingIfAny(root))
     await Promise.race([`${name} ready`, `${name} skipped`, `${name} ended`, 'all over'].map(said))
     announced.set(
       name,
@@ -74,14 +75,14 @@ export async function survivorsOf(
     guard: () =>
       parents
         .filter((pid) => nameOf(pid) === 'coppice-guard')
-        .map(living)
+        .flatMap(livingIfAny)
         .forEach(killIfAlive),
-    launcher: () => nameOf(launcher).startsWith('coppice-launch') && killIfAlive(living(launcher)),
+    launcher: () =>
+      nameOf(launcher).startsWith('coppice-launch') && livingIfAny(launcher).forEach(killIfAlive),
   }
   end[ending]()
   if (ending === 'supervisor') await host.died
-  // Without a guard a program can stop its gateway, which then never says so.
-  else await settlesWithin(15_000, Promise.race([said('all over'), host.died]))
+  else await Promise.race([said('all over'), host.died])
 
   const alive = (name: string) =>
     (announced.get(name) ?? []).filter(({ pid, startTime }) => isAlive(pid, startTime))
@@ -94,7 +95,17 @@ export async function survivorsOf(
   return { ...left, unannounced: scene.living().length }
 }
 
+async function withinBound(line: Promise<string>): Promise<string> {
+  await settlesWithin(15_000, line)
+  return Promise.race([line, '']).catch(() => '')
+}
+
 function processIn(name: string, line: string): Living[] {
   const pid = line.startsWith(`${name} process `) ? Number(line.slice(name.length + ' process '.length)) : 0
-  return pid > 0 && startTimeOf(pid) !== null ? [living(pid)] : []
+  return livingIfAny(pid)
+}
+
+function livingIfAny(pid: number): Living[] {
+  const startTime = pid > 0 ? startTimeOf(pid) : null
+  return startTime === null ? [] : [{ pid, startTime }]
 }
