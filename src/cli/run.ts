@@ -42,7 +42,7 @@ export async function run(command: readonly string[], options: RunOptions): Prom
       (run) => tool.run(run),
     )
     const signals = cancelOnSignal(handle)
-    const outcome = await handle.outcome
+    const outcome = await outcomeOf(handle)
     signals.stop()
     const said = await handle.result.then(
       () => null,
@@ -59,6 +59,17 @@ export async function run(command: readonly string[], options: RunOptions): Prom
   // To our group, as the terminal would have sent it, were the tool's group not in the foreground: a shell's loop around
   // this command stops, as it would around the tool. Launcher and guards have it blocked.
   if (typed !== null) process.kill(0, typed)
+}
+
+/** Rejects with `store_unavailable` where the ending could not be stored in its time: nobody waits for it for ever. */
+function outcomeOf(handle: RunHandle<void>): Promise<Outcome> {
+  return handle.result.then(
+    () => handle.outcome,
+    (error: unknown) => {
+      if (isCoppiceError(error, 'store_unavailable')) throw error
+      return handle.outcome
+    },
+  )
 }
 
 /** The signal of a key, where the tool that owned the terminal died of one. */

@@ -29,6 +29,9 @@ export const ordinary = programs.filter((name) => !attackers.includes(name) && !
 export const endings = ['cancel', 'kill', 'timeout', 'root', 'supervisor', 'guard', 'launcher'] as const
 export type Ending = (typeof endings)[number]
 
+/** Milliseconds; that of the gateway that launches them. */
+const killBound = 10_000
+
 /** Milliseconds that a program has from its launch, with the ending `timeout`; it is in position long before. */
 const timeout = 4_000
 
@@ -87,11 +90,13 @@ export async function survivorsOf(
   const alive = (name: string) =>
     (announced.get(name) ?? []).filter(({ pid, startTime }) => isAlive(pid, startTime))
   // A supervisor that is gone is waited for by nobody: its guards take their grace.
-  await eventually(() => names.every((name) => alive(name).length === 0), { within: 3_000 }).catch(() => {})
+  await eventually(() => names.every((name) => alive(name).length === 0), { within: killBound }).catch(
+    () => {},
+  )
   const left = Object.fromEntries(names.map((name) => [name, alive(name).length]))
   for (const name of names) alive(name).forEach(killIfAlive)
   // Some come and go too fast to be announced; they are known by what they carry.
-  await eventually(() => scene.living().length === 0, { within: 3_000 }).catch(() => {})
+  await eventually(() => scene.living().length === 0, { within: killBound }).catch(() => {})
   return { ...left, unannounced: scene.living().length }
 }
 
