@@ -89,7 +89,9 @@ export async function survivorsOf(
 
   const alive = (name: string) =>
     (announced.get(name) ?? []).filter(({ pid, startTime }) => isAlive(pid, startTime))
-  // A supervisor that is gone is waited for by nobody: its guards take their grace.
+  // A supervisor that is gone is waited for by nobody: its guards take their grace. To look for processes before that
+  // proves nothing, since one that hops can be missed by a look.
+  await eventually(() => scene.launchers().length === 0, { within: killBound }).catch(() => {})
   await eventually(() => names.every((name) => alive(name).length === 0), { within: killBound }).catch(
     () => {},
   )
