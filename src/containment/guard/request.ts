@@ -3,7 +3,7 @@ import { runVariable, treeVariable } from '../processes/cookie.js'
 import { u64 } from './frames.js'
 
 /** The fields of a launch, as native-helpers/protocol.md numbers them. */
-const field = {
+export const launchField = {
   argument: 1,
   setVariable: 2,
   unsetVariable: 3,
@@ -32,16 +32,16 @@ export function launchBody(
 ): Uint8Array[] {
   const { command, args, cwd, stdio, bounds, linger } = request
   return [
-    ...[command, ...args].map((argument) => textField(field.argument, argument)),
+    ...[command, ...args].map((argument) => textField(launchField.argument, argument)),
     ...environmentFields(request, inherited),
-    ...(cwd === undefined ? [] : [textField(field.directory, cwd)]),
-    fieldOf(field.stdio, Buffer.from(stdio.map((plan) => planNumbers[plan]))),
-    fieldOf(field.grace, u64(bounds.grace)),
-    fieldOf(field.killBound, u64(bounds.killBound)),
-    fieldOf(field.timeout, u64(bounds.timeout)),
-    fieldOf(field.linger, Buffer.from([linger === 'keep' ? 1 : 0])),
-    ...(request.lastWord === undefined ? [] : [textField(field.lastWord, request.lastWord)]),
-    ...(lease === null ? [] : [fieldOf(field.lease, u64(lease))]),
+    ...(cwd === undefined ? [] : [textField(launchField.directory, cwd)]),
+    fieldOf(launchField.stdio, Buffer.from(stdio.map((plan) => planNumbers[plan]))),
+    fieldOf(launchField.grace, u64(bounds.grace)),
+    fieldOf(launchField.killBound, u64(bounds.killBound)),
+    fieldOf(launchField.timeout, u64(bounds.timeout)),
+    fieldOf(launchField.linger, Buffer.from([linger === 'keep' ? 1 : 0])),
+    ...(request.lastWord === undefined ? [] : [textField(launchField.lastWord, request.lastWord)]),
+    ...(lease === null ? [] : [fieldOf(launchField.lease, u64(lease))]),
   ]
 }
 
@@ -61,8 +61,8 @@ function environmentFields(
   }
   return Object.entries(wanted).map(([name, value]) =>
     value === undefined
-      ? textField(field.unsetVariable, name)
-      : textField(field.setVariable, `${name}=${value}`),
+      ? textField(launchField.unsetVariable, name)
+      : textField(launchField.setVariable, `${name}=${value}`),
   )
 }
 

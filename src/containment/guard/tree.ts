@@ -212,7 +212,7 @@ export class GuardTree implements Tree, TreeListener {
 }
 
 /** By the launcher's numbers; 0 is a stop that was asked for. */
-const stopCauses: Readonly<Record<number, StopCause>> = {
+export const stopCauses: Readonly<Record<number, StopCause>> = {
   1: 'exited',
   2: 'timed_out',
   3: 'lost',
@@ -221,7 +221,7 @@ const stopCauses: Readonly<Record<number, StopCause>> = {
   6: 'over_limit',
 }
 
-const stages: Readonly<Record<number, string>> = {
+export const stages: Readonly<Record<number, string>> = {
   1: 'fork',
   2: 'stdio',
   3: 'cgroup',
