@@ -122,6 +122,8 @@ int launcher_serve(int control, enum walk walk) {
         if (launcher.has_orphans) end_orphans(&launcher);
         free_guards(&launcher);
     }
+    buffer_free(&launcher.out);
+    free(launcher.trees);
     return 0;
 }
 
