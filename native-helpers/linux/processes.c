@@ -109,22 +109,22 @@ bool process_read(pid_t pid, struct process *process) {
     char *end = strrchr(text, ')');
     if (!name || !end) return false;
     *end = '\0';
-    char state = 0;
-    int parent = 0;
-    long threads = 0;
-    unsigned long long start = 0;
-    long resident = 0;
-    int fields = sscanf(end + 1,
-                        " %c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %ld %*d %llu %*u %ld",
-                        &state, &parent, &threads, &start, &resident);
-    if (fields != 5) return false;
+    enum { STATE = 3, PARENT = 4, THREADS = 20, START = 22, RESIDENT = 24, FIELDS };
+    uint64_t fields[FIELDS] = {0};
+    char *at = end + 1;
+    if (*at++ != ' ' || *at == '\0') return false;
+    fields[STATE] = (unsigned char)*at++;
+    for (int i = PARENT; i < FIELDS; i++) {
+        if (*at != ' ') return false;
+        fields[i] = strtoull(at, &at, 10);
+    }
     *process = (struct process){
         .pid = pid,
-        .parent = parent,
-        .start = start,
-        .resident_pages = resident > 0 ? (uint64_t)resident : 0,
-        .state = state,
-        .has_threads = threads > 1,
+        .parent = (pid_t)fields[PARENT],
+        .start = fields[START],
+        .resident_pages = fields[RESIDENT],
+        .state = (char)fields[STATE],
+        .has_threads = fields[THREADS] > 1,
     };
     snprintf(process->name, sizeof process->name, "%.15s", name + 1);
     return true;
@@ -155,8 +155,7 @@ uint64_t process_proportional_memory(pid_t pid) {
     if (length <= 0) return 0;
     text[length] = '\0';
     char *at = strstr(text, "\nPss:");
-    unsigned long long kilobytes = 0;
-    return at && sscanf(at, " Pss: %llu", &kilobytes) == 1 ? (uint64_t)kilobytes * 1024 : 0;
+    return at ? strtoull(at + strlen("\nPss:"), NULL, 10) * 1024 : 0;
 }
 
 /* A main thread that has ended looks like a zombie while the other threads work on. */
