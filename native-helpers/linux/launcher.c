@@ -352,6 +352,8 @@ static void read_guard(struct launcher *launcher, uint32_t tree) {
         struct frame frame;
         size_t taken;
         if (frame_first(message.bytes, (size_t)length, &frame, &taken) != FRAME_WHOLE) continue;
+        /* A tool can make its guard say anything (ptrace(2)), but not of its neighbours. */
+        if (frame.tree != tree || taken != (size_t)length) continue;
         if (frame.type == FRAME_EMPTY || frame.type == FRAME_LAUNCH_FAILED || frame.type == FRAME_REFUSED)
             entry->is_done = true;
         queue(launcher, message.bytes, (size_t)length);
