@@ -1,6 +1,7 @@
+import { CoppiceError } from '../../errors.js'
 import type { LaunchRequest, StdioPlan } from '../contract.js'
 import { runVariable, treeVariable } from '../processes/cookie.js'
-import { u64 } from './frames.js'
+import { longestBody, u64 } from './frames.js'
 
 /** The fields of a launch, as native-helpers/protocol.md numbers them. */
 export const launchField = {
@@ -31,7 +32,7 @@ export function launchBody(
   { lease }: LaunchTimes,
 ): Uint8Array[] {
   const { command, args, cwd, stdio, bounds, linger } = request
-  return [
+  const fields = [
     ...[command, ...args].map((argument) => textField(launchField.argument, argument)),
     ...environmentFields(request, inherited),
     ...(cwd === undefined ? [] : [textField(launchField.directory, cwd)]),
@@ -43,6 +44,12 @@ export function launchBody(
     ...(request.lastWord === undefined ? [] : [textField(launchField.lastWord, request.lastWord)]),
     ...(lease === null ? [] : [fieldOf(launchField.lease, u64(lease))]),
   ]
+  const length = fields.reduce((sum, { length }) => sum + length, 0)
+  if (length > longestBody) {
+    const message = `cannot launch ${command}: its arguments and variables are ${length} bytes, and 16 MiB are the most`
+    throw new CoppiceError('launch_failed', message, { path: command })
+  }
+  return fields
 }
 
 /**
