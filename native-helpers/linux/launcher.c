@@ -62,6 +62,8 @@ struct launcher {
     bool is_closing;
     bool has_orphans;
     uint32_t killed;
+    /* What was killed last, so that nobody is counted twice who takes a moment to die. */
+    struct processes before;
     /* Bytes of a frame that is too long, which are still to come. */
     size_t skip;
     uint64_t look_at;
@@ -123,6 +125,7 @@ int launcher_serve(int control, enum walk walk) {
         free_guards(&launcher);
     }
     buffer_free(&launcher.out);
+    processes_free(&launcher.before);
     free(launcher.trees);
     return 0;
 }
@@ -409,7 +412,11 @@ static void end_orphans(struct launcher *launcher) {
     if (guards) {
         for (size_t i = 0; i < launcher->count; i++) guards[i] = launcher->trees[i].guard;
         kill_descendants(launcher->walk, guards, launcher->count, &found);
-        launcher->killed += (uint32_t)found.used;
+        for (size_t i = 0; i < found.used; i++) {
+            if (!contains(&launcher->before, &found.entries[i])) launcher->killed++;
+        }
+        processes_free(&launcher->before);
+        launcher->before = found;
         free(guards);
     }
     pid_t orphan;
@@ -429,8 +436,9 @@ static void end_orphans(struct launcher *launcher) {
         queue(launcher, message.bytes, message.used);
         forget(launcher, entry);
     }
-    if (is_empty) launcher->killed = 0;
-    processes_free(&found);
+    if (!is_empty) return;
+    launcher->killed = 0;
+    processes_free(&launcher->before);
 }
 
 static void forget(struct launcher *launcher, struct entry *entry) {

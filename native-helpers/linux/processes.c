@@ -62,8 +62,13 @@ bool kill_descendants(enum walk walk, const pid_t *except, size_t except_count, 
         if (running == 0 || clock_ms() > until) break;
     }
     processes_free(&before);
-    for (size_t i = 0; i < found->used; i++) process_signal(&found->entries[i], SIGKILL);
-    return found->used > 0;
+    size_t killed = 0;
+    for (size_t i = 0; i < found->used; i++) {
+        /* It is gone, or another user's by now (setuid(2)): then it is there to be seen, and not killed. */
+        if (process_signal(&found->entries[i], SIGKILL)) found->entries[killed++] = found->entries[i];
+    }
+    found->used = killed;
+    return killed > 0;
 }
 
 static bool is_stopped(const struct process *process) { return process->state == 'T' || process->state == 't'; }

@@ -1,10 +1,12 @@
-import { execFileSync, spawn } from 'node:child_process'
+import { execFile, execFileSync, spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
-import { copyFile, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { chmod, copyFile, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
-import type { Containment } from '#src/containment/contract.js'
+import type { Containment, Tree } from '#src/containment/contract.js'
 import { findHelper } from '#src/containment/guard/built.js'
 import { frameOf, fromLauncher } from '#src/containment/guard/frames.js'
 import { openGuard } from '#src/containment/guard/guard.js'
@@ -14,19 +16,22 @@ import { Lines } from '../support/lines.ts'
 import { fixture, Launching } from './launching.ts'
 
 const helper = (await findHelper()) ?? ''
+const isRoot = process.getuid?.() === 0
 const everySoOften = { timeout: Number.POSITIVE_INFINITY, grace: 100, killBound: 10_000 }
 
 describe.skipIf(helper === '')('a guard and its launcher in trouble', () => {
   let guard: Containment
   let launching: Launching
   let folder: string
+  const others: Containment[] = []
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'coppice-trouble-'))
+    await chmod(folder, 0o755)
     guard = await openGuard({ helper })
     launching = new Launching(guard)
   })
   afterEach(async () => {
-    await guard.close()
+    for (const one of [guard, ...others.splice(0)]) await one.close()
     await launching.assertNothingLives()
     await eventually(async () => (await ours()).length === 0)
     await rm(folder, { recursive: true })
@@ -156,6 +161,94 @@ describe.skipIf(helper === '')('a guard and its launcher in trouble', () => {
     await Promise.all(trees.map((tree) => tree.emptied))
     const proofs = await Promise.all(trees.map(async (tree) => (await tree.report()).proof))
     expect(new Set(proofs)).toEqual(new Set(['empty']))
+  })
+
+  describe('a launcher that was started', () => {
+    /** A containment whose launcher is started by these lines of bash; `$1` is the helper. */
+    async function openBy(lines: string): Promise<Containment> {
+      const path = join(folder, `launcher-${randomUUID()}`)
+      const first = `set - '${helper}' "$@"; [ "$2" != --version ] || exec "$@"`
+      await writeFile(path, `#!/usr/bin/env bash\n${first}\n${lines}\n`, { mode: 0o755 })
+      const opened = await openGuard({ helper: path })
+      others.push(opened)
+      return opened
+    }
+
+    test('with few descriptors refuses what it could not end, and ends what a lost guard leaves', async () => {
+      const few = await openBy('ulimit -n 20; exec "$@"')
+      const trees: Tree[] = []
+      const launches = async () => {
+        for (;;) trees.push(await few.launch(request('sleep', ['1000'])))
+      }
+      await expect(launches()).rejects.toMatchObject({
+        code: 'launch_failed',
+        message: expect.stringContaining('EMFILE'),
+      })
+      expect(trees.length).toBeGreaterThan(4)
+      const [victim, ...rest] = trees
+      killIfAlive(living(parentOf(victim?.root.pid ?? 0)))
+      await victim?.emptied
+      expect(await victim?.report()).toMatchObject({ proof: 'empty', killed: 1 })
+      for (const tree of rest) tree.kill()
+      await Promise.all(rest.map((tree) => tree.emptied))
+    })
+
+    test('and does not work leaves no launcher', async () => {
+      const broken = join(folder, 'broken')
+      await writeFile(broken, `#!/usr/bin/env bash\n[ "$1" != --version ] && exec '${helper}'`, {
+        mode: 0o755,
+      })
+      await expect(openGuard({ helper: broken })).rejects.toMatchObject({ code: 'launch_failed' })
+      await guard.close()
+      await eventually(async () => (await ours()).length === 0)
+    })
+
+    test('without stdio gives its trees /dev/null, and pipes that work', async () => {
+      const closed = await openBy('exec "$@" 0<&- 1>&- 2>&-')
+      const own = new Launching(closed)
+      const { tree, out } = await own.launch('readlink', ['/proc/self/fd/0', '/proc/self/fd/2'], {
+        stdio: ['inherit', 'pipe', 'inherit'],
+      })
+      await tree.emptied
+      await out.ended
+      expect(out.all).toEqual(['/dev/null', '/dev/null'])
+    })
+
+    const stranger = `setpriv --reuid=${50_000 + (process.pid % 10_000)} --clear-groups`
+
+    test.runIf(isRoot).for([
+      ['guard', 3],
+      ['root', 4],
+    ] as const)('with few processes says that there is none for a %s', async ([, most]) => {
+      const few = await openBy(`ulimit -u ${most}; exec ${stranger} "$@"`)
+      const tree = await few.launch(request('sleep', ['1000']))
+      await expect(few.launch(request('sleep', ['1000']))).rejects.toMatchObject({
+        code: 'launch_failed',
+        message: expect.stringContaining('fork: EAGAIN'),
+      })
+      tree.kill()
+      await tree.emptied
+      expect(await tree.report()).toMatchObject({ proof: 'empty', killed: 1 })
+    })
+
+    test.runIf(isRoot)('by a user who may not kill what it runs names that as a survivor', async () => {
+      const privileged = join(folder, 'setpriv')
+      await copyFile((await promisify(execFile)('which', ['setpriv'])).stdout.trim(), privileged)
+      await chmod(privileged, 0o4755)
+      const ordinary = await openBy(`exec ${stranger} "$@"`)
+      const tree = await ordinary.launch(request(privileged, ['--reuid=0', 'sleep', '1000']))
+      const root = await eventually(() => nameOf(tree.root.pid) === 'sleep' && living(tree.root.pid))
+      tree.kill()
+      const seen = () => tree.report().then((report) => report.survivors.length === 1)
+      for (let i = 0; i < 3; i++) await eventually(seen)
+      expect(await tree.report()).toMatchObject({
+        proof: 'survivors',
+        killed: 0,
+        survivors: [{ pid: tree.root.pid, name: 'sleep' }],
+      })
+      killIfAlive(root as Living)
+      await tree.emptied
+    })
   })
 
   function request(command: string, args: readonly string[]) {

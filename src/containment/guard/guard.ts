@@ -77,7 +77,12 @@ export async function openGuard({
       launcher.close()
     },
   }
-  await probe(guard, helper)
+  try {
+    await probe(guard, helper)
+  } catch (error) {
+    await guard.close()
+    throw error
+  }
   return guard
 }
 
