@@ -53,7 +53,7 @@ export async function openGuard({
       if (isClosed) throw closed()
       const body = launchBody(request, used.environment, { lease })
       const tree = used.launch(body, (number) => new GuardTree(request, used, number, here))
-      if (!(await settlesWithin(launchBound, tree.launched))) {
+      if (!(await settlesWithin(launchBound, launchedOrKilled(tree, request)))) {
         tree.kill()
         // Else its guard would wait for somebody to read its pipes.
         tree.opened()
@@ -84,6 +84,13 @@ export async function openGuard({
     throw error
   }
   return guard
+}
+
+async function launchedOrKilled(tree: GuardTree, { signal }: LaunchRequest): Promise<void> {
+  const kill = () => tree.kill()
+  if (signal?.aborted) kill()
+  signal?.addEventListener('abort', kill)
+  await tree.launched.finally(() => signal?.removeEventListener('abort', kill))
 }
 
 /** A launch of the helper itself, which is there and does nothing. */
