@@ -99,7 +99,7 @@ static struct entry *find_tree(struct launcher *launcher, uint32_t tree);
 static void refuse(struct launcher *launcher, uint32_t tree, const char *why);
 static void queue(struct launcher *launcher, const void *bytes, size_t length);
 static void flush(struct launcher *launcher);
-static void watch(struct launcher *launcher, int file, uint32_t key, uint32_t events, int how);
+static bool watch(struct launcher *launcher, int file, uint32_t key, uint32_t events, int how);
 
 int launcher_serve(int control, enum walk walk) {
     struct launcher launcher;
@@ -176,9 +176,8 @@ static bool set_up(struct launcher *launcher, int control, enum walk walk) {
     getrlimit(RLIMIT_NOFILE, &descriptor_limit_at_start);
     struct rlimit most = {.rlim_cur = descriptor_limit_at_start.rlim_max, .rlim_max = descriptor_limit_at_start.rlim_max};
     setrlimit(RLIMIT_NOFILE, &most);
-    watch(launcher, launcher->signals, SIGNALS_KEY, EPOLLIN, EPOLL_CTL_ADD);
-    watch(launcher, control, CONTROL_KEY, EPOLLIN, EPOLL_CTL_ADD);
-    return true;
+    return watch(launcher, launcher->signals, SIGNALS_KEY, EPOLLIN, EPOLL_CTL_ADD) &&
+           watch(launcher, control, CONTROL_KEY, EPOLLIN, EPOLL_CTL_ADD);
 }
 
 static void say_hello(struct launcher *launcher) {
@@ -264,7 +263,8 @@ static void start_guard(struct launcher *launcher, const struct frame *frame) {
     }
     int ends[2] = {-1, -1};
     pid_t guard = -1;
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0) {
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0 &&
+        watch(launcher, ends[0], frame->tree + FIRST_TREE_KEY, EPOLLIN, EPOLL_CTL_ADD)) {
         guard = (pid_t)syscall(SYS_clone, (unsigned long)GUARD_SIGNAL, NULL, NULL, NULL, NULL);
         if (guard == 0) become_guard(launcher, ends[1], frame);
     }
@@ -282,7 +282,6 @@ static void start_guard(struct launcher *launcher, const struct frame *frame) {
     close(ends[1]);
     launcher->trees[launcher->count++] =
         (struct entry){.tree = frame->tree, .guard = guard, .socket = ends[0], .lost_at = NONE};
-    watch(launcher, ends[0], frame->tree + FIRST_TREE_KEY, EPOLLIN, EPOLL_CTL_ADD);
 }
 
 /* The sockets of other guards above all: while a copy is open somewhere, nobody sees that the launcher is gone. */
@@ -481,7 +480,8 @@ static void flush(struct launcher *launcher) {
     watch(launcher, launcher->control, CONTROL_KEY, events, EPOLL_CTL_MOD);
 }
 
-static void watch(struct launcher *launcher, int file, uint32_t key, uint32_t events, int how) {
+/* False where the user has used up fs.epoll.max_user_watches, or the kernel its memory. */
+static bool watch(struct launcher *launcher, int file, uint32_t key, uint32_t events, int how) {
     struct epoll_event event = {.events = events, .data = {.u64 = key}};
-    epoll_ctl(launcher->events, how, file, &event);
+    return epoll_ctl(launcher->events, how, file, &event) == 0;
 }

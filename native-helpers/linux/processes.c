@@ -169,11 +169,20 @@ static bool lives(const struct process *process) {
     return !is_dead || process->has_threads;
 }
 
+/* By now it may have lost its parent to us, and its number may be a stranger's. */
+static bool is_child_of(const struct process *process, pid_t parent) {
+    return process->parent == parent || process->parent == getpid();
+}
+
 static bool walk_children(const pid_t *except, size_t except_count, struct processes *found) {
     if (!children_of(getpid(), false, except, except_count, found)) return false;
     for (size_t i = 0; i < found->used; i++) {
         struct process parent = found->entries[i];
+        size_t before = found->used;
         if (!children_of(parent.pid, parent.has_threads, NULL, 0, found)) return false;
+        /* The number may have become a stranger's: then these are the stranger's children. */
+        struct process now;
+        if (found->used > before && process_read(parent.pid, &now) && now.start != parent.start) found->used = before;
     }
     return true;
 }
@@ -215,7 +224,7 @@ static bool children_of_thread(pid_t pid, pid_t thread, const pid_t *except, siz
             }
             struct process child;
             if (number > 0 && !is_one_of(number, except, except_count) && process_read(number, &child) &&
-                lives(&child)) {
+                is_child_of(&child, pid) && lives(&child)) {
                 is_whole = add(found, &child) && is_whole;
             }
             number = 0;
@@ -264,7 +273,9 @@ static bool walk_all(const pid_t *except, size_t except_count, struct processes 
                 is_whole = add(found, process);
                 break;
             }
-            ancestor = find(&all, ancestor->parent);
+            struct process *parent = find(&all, ancestor->parent);
+            /* Nobody is older than his parent: this one has the number of one who is gone. */
+            ancestor = parent && parent->start <= ancestor->start ? parent : NULL;
         }
     }
     processes_free(&all);
