@@ -14,7 +14,13 @@ const here = dirname(fileURLToPath(import.meta.url))
 const output = join(here, 'build')
 
 const language = ['-std=c11', '-D_GNU_SOURCE', '-Wall', '-Wextra', '-Werror', '-pedantic']
-const small = ['-Os', '-ffunction-sections', '-fdata-sections', '-Wl,--gc-sections', '-static', '-s']
+const sections = [
+  '-ffunction-sections',
+  '-fdata-sections',
+  '-Wl,--gc-sections',
+  '-fno-asynchronous-unwind-tables',
+]
+const small = ['-Os', ...sections, '-static', '-s']
 const sanitized = [
   '-O1',
   '-g',

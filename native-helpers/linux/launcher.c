@@ -63,6 +63,8 @@ struct launcher {
     bool is_closing;
     bool has_orphans;
     uint32_t killed;
+    /* What was killed last, so that nobody is counted twice who takes a moment to die. */
+    struct processes before;
     /* Bytes of a frame that is too long, which are still to come. */
     size_t skip;
     uint64_t look_at;
@@ -100,7 +102,7 @@ static struct entry *find_tree(struct launcher *launcher, uint32_t tree);
 static void refuse(struct launcher *launcher, uint32_t tree, const char *why);
 static void queue(struct launcher *launcher, const void *bytes, size_t length);
 static void flush(struct launcher *launcher);
-static void watch(struct launcher *launcher, int file, uint32_t key, uint32_t events, int how);
+static bool watch(struct launcher *launcher, int file, uint32_t key, uint32_t events, int how);
 
 int launcher_serve(int control, enum walk walk) {
     struct launcher launcher;
@@ -125,6 +127,9 @@ int launcher_serve(int control, enum walk walk) {
         if (launcher.has_orphans) end_orphans(&launcher);
         free_guards(&launcher);
     }
+    buffer_free(&launcher.out);
+    processes_free(&launcher.before);
+    free(launcher.trees);
     return 0;
 }
 
@@ -175,9 +180,8 @@ static bool set_up(struct launcher *launcher, int control, enum walk walk) {
     getrlimit(RLIMIT_NOFILE, &descriptor_limit_at_start);
     struct rlimit most = {.rlim_cur = descriptor_limit_at_start.rlim_max, .rlim_max = descriptor_limit_at_start.rlim_max};
     setrlimit(RLIMIT_NOFILE, &most);
-    watch(launcher, launcher->signals, SIGNALS_KEY, EPOLLIN, EPOLL_CTL_ADD);
-    watch(launcher, control, CONTROL_KEY, EPOLLIN, EPOLL_CTL_ADD);
-    return true;
+    return watch(launcher, launcher->signals, SIGNALS_KEY, EPOLLIN, EPOLL_CTL_ADD) &&
+           watch(launcher, control, CONTROL_KEY, EPOLLIN, EPOLL_CTL_ADD);
 }
 
 static void say_hello(struct launcher *launcher) {
@@ -263,7 +267,8 @@ static void start_guard(struct launcher *launcher, const struct frame *frame) {
     }
     int ends[2] = {-1, -1};
     pid_t guard = -1;
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0) {
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0 &&
+        watch(launcher, ends[0], frame->tree + FIRST_TREE_KEY, EPOLLIN, EPOLL_CTL_ADD)) {
         guard = (pid_t)syscall(SYS_clone, (unsigned long)GUARD_SIGNAL, NULL, NULL, NULL, NULL);
         if (guard == 0) become_guard(launcher, ends[1], frame);
     }
@@ -281,7 +286,6 @@ static void start_guard(struct launcher *launcher, const struct frame *frame) {
     close(ends[1]);
     launcher->trees[launcher->count++] =
         (struct entry){.tree = frame->tree, .guard = guard, .socket = ends[0], .lost_at = NONE};
-    watch(launcher, ends[0], frame->tree + FIRST_TREE_KEY, EPOLLIN, EPOLL_CTL_ADD);
 }
 
 /* The sockets of other guards above all: while a copy is open somewhere, nobody sees that the launcher is gone. */
@@ -354,6 +358,8 @@ static void read_guard(struct launcher *launcher, uint32_t tree) {
         struct frame frame;
         size_t taken;
         if (frame_first(message.bytes, (size_t)length, &frame, &taken) != FRAME_WHOLE) continue;
+        /* A tool can make its guard say anything (ptrace(2)), but not of its neighbours. */
+        if (frame.tree != tree || taken != (size_t)length) continue;
         if (frame.type == FRAME_EMPTY || frame.type == FRAME_LAUNCH_FAILED || frame.type == FRAME_REFUSED)
             entry->is_done = true;
         queue(launcher, message.bytes, (size_t)length);
@@ -409,7 +415,11 @@ static void end_orphans(struct launcher *launcher) {
     if (guards) {
         for (size_t i = 0; i < launcher->count; i++) guards[i] = launcher->trees[i].guard;
         kill_descendants(launcher->walk, guards, launcher->count, &found);
-        launcher->killed += (uint32_t)found.used;
+        for (size_t i = 0; i < found.used; i++) {
+            if (!contains(&launcher->before, &found.entries[i])) launcher->killed++;
+        }
+        processes_free(&launcher->before);
+        launcher->before = found;
         free(guards);
     }
     pid_t orphan;
@@ -430,8 +440,9 @@ static void end_orphans(struct launcher *launcher) {
         queue(launcher, message.bytes, message.used);
         forget(launcher, entry);
     }
-    if (is_empty) launcher->killed = 0;
-    processes_free(&found);
+    if (!is_empty) return;
+    launcher->killed = 0;
+    processes_free(&launcher->before);
 }
 
 static void forget(struct launcher *launcher, struct entry *entry) {
@@ -474,7 +485,8 @@ static void flush(struct launcher *launcher) {
     watch(launcher, launcher->control, CONTROL_KEY, events, EPOLL_CTL_MOD);
 }
 
-static void watch(struct launcher *launcher, int file, uint32_t key, uint32_t events, int how) {
+/* False where the user has used up fs.epoll.max_user_watches, or the kernel its memory. */
+static bool watch(struct launcher *launcher, int file, uint32_t key, uint32_t events, int how) {
     struct epoll_event event = {.events = events, .data = {.u64 = key}};
-    epoll_ctl(launcher->events, how, file, &event);
+    return epoll_ctl(launcher->events, how, file, &event) == 0;
 }

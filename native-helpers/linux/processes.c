@@ -62,8 +62,13 @@ bool kill_descendants(enum walk walk, const pid_t *except, size_t except_count, 
         if (running == 0 || clock_ms() > until) break;
     }
     processes_free(&before);
-    for (size_t i = 0; i < found->used; i++) process_signal(&found->entries[i], SIGKILL);
-    return found->used > 0;
+    size_t killed = 0;
+    for (size_t i = 0; i < found->used; i++) {
+        /* It is gone, or another user's by now (setuid(2)): then it is there to be seen, and not killed. */
+        if (process_signal(&found->entries[i], SIGKILL)) found->entries[killed++] = found->entries[i];
+    }
+    found->used = killed;
+    return killed > 0;
 }
 
 static bool is_stopped(const struct process *process) { return process->state == 'T' || process->state == 't'; }
@@ -109,22 +114,22 @@ bool process_read(pid_t pid, struct process *process) {
     char *end = strrchr(text, ')');
     if (!name || !end) return false;
     *end = '\0';
-    char state = 0;
-    int parent = 0;
-    long threads = 0;
-    unsigned long long start = 0;
-    long resident = 0;
-    int fields = sscanf(end + 1,
-                        " %c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %ld %*d %llu %*u %ld",
-                        &state, &parent, &threads, &start, &resident);
-    if (fields != 5) return false;
+    enum { STATE = 3, PARENT = 4, THREADS = 20, START = 22, RESIDENT = 24, FIELDS };
+    uint64_t fields[FIELDS] = {0};
+    char *at = end + 1;
+    if (*at++ != ' ' || *at == '\0') return false;
+    fields[STATE] = (unsigned char)*at++;
+    for (int i = PARENT; i < FIELDS; i++) {
+        if (*at != ' ') return false;
+        fields[i] = strtoull(at, &at, 10);
+    }
     *process = (struct process){
         .pid = pid,
-        .parent = parent,
-        .start = start,
-        .resident_pages = resident > 0 ? (uint64_t)resident : 0,
-        .state = state,
-        .has_threads = threads > 1,
+        .parent = (pid_t)fields[PARENT],
+        .start = fields[START],
+        .resident_pages = fields[RESIDENT],
+        .state = (char)fields[STATE],
+        .has_threads = fields[THREADS] > 1,
     };
     snprintf(process->name, sizeof process->name, "%.15s", name + 1);
     return true;
@@ -155,8 +160,7 @@ uint64_t process_proportional_memory(pid_t pid) {
     if (length <= 0) return 0;
     text[length] = '\0';
     char *at = strstr(text, "\nPss:");
-    unsigned long long kilobytes = 0;
-    return at && sscanf(at, " Pss: %llu", &kilobytes) == 1 ? (uint64_t)kilobytes * 1024 : 0;
+    return at ? strtoull(at + strlen("\nPss:"), NULL, 10) * 1024 : 0;
 }
 
 /* A main thread that has ended looks like a zombie while the other threads work on. */
@@ -165,11 +169,20 @@ static bool lives(const struct process *process) {
     return !is_dead || process->has_threads;
 }
 
+/* By now it may have lost its parent to us, and its number may be a stranger's. */
+static bool is_child_of(const struct process *process, pid_t parent) {
+    return process->parent == parent || process->parent == getpid();
+}
+
 static bool walk_children(const pid_t *except, size_t except_count, struct processes *found) {
     if (!children_of(getpid(), false, except, except_count, found)) return false;
     for (size_t i = 0; i < found->used; i++) {
         struct process parent = found->entries[i];
+        size_t before = found->used;
         if (!children_of(parent.pid, parent.has_threads, NULL, 0, found)) return false;
+        /* The number may have become a stranger's: then these are the stranger's children. */
+        struct process now;
+        if (found->used > before && process_read(parent.pid, &now) && now.start != parent.start) found->used = before;
     }
     return true;
 }
@@ -211,7 +224,7 @@ static bool children_of_thread(pid_t pid, pid_t thread, const pid_t *except, siz
             }
             struct process child;
             if (number > 0 && !is_one_of(number, except, except_count) && process_read(number, &child) &&
-                lives(&child)) {
+                is_child_of(&child, pid) && lives(&child)) {
                 is_whole = add(found, &child) && is_whole;
             }
             number = 0;
@@ -260,7 +273,9 @@ static bool walk_all(const pid_t *except, size_t except_count, struct processes 
                 is_whole = add(found, process);
                 break;
             }
-            ancestor = find(&all, ancestor->parent);
+            struct process *parent = find(&all, ancestor->parent);
+            /* Nobody is older than his parent: this one has the number of one who is gone. */
+            ancestor = parent && parent->start <= ancestor->start ? parent : NULL;
         }
     }
     processes_free(&all);

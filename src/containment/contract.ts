@@ -56,6 +56,11 @@ export interface LaunchRequest {
   readonly lastWord?: string
   /** What the containment does by itself, where whoever launched the tree is frozen or gone. */
   readonly bounds: TreeBounds
+  /**
+   * Its abort kills what is being launched, in an exec that hangs too: a launch that is killed resolves, with a tree that
+   * is empty. A containment whose launches do not wait need not look at it.
+   */
+  readonly signal?: AbortSignal
 }
 
 /** Milliseconds, and `Infinity` for none. */

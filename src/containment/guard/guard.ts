@@ -13,16 +13,19 @@ export interface GuardOptions {
   /** Path of the launcher. */
   readonly helper: string
   readonly args?: readonly string[]
+  /** A launch that hangs, in a file system that does not answer, is given up after this many milliseconds. 30 s. */
+  readonly launchBound?: number
 }
-
-/** A launch that hangs, in a file system that does not answer, is given up after this many milliseconds. */
-const launchBound = 30_000
 
 /**
  * The containment that nothing escapes: a native guard for each tree, to which the kernel hands every descendant
  * that loses its parent. Rejects with `launch_failed` where it does not work here.
  */
-export async function openGuard({ helper, args = [] }: GuardOptions): Promise<Containment> {
+export async function openGuard({
+  helper,
+  args = [],
+  launchBound = 30_000,
+}: GuardOptions): Promise<Containment> {
   const table = await processTable()
   const here = hereOf(table)
   let launcher = await Launcher.start(helper, args)
@@ -36,19 +39,26 @@ export async function openGuard({ helper, args = [] }: GuardOptions): Promise<Co
       starting = null
     })
     launcher = await starting
-    if (lease !== null) launcher.renew(lease.until)
+    // Closed meanwhile: nobody else knows of this one.
+    if (isClosed) launcher.close()
+    else if (lease !== null) launcher.renew(lease.until)
     return launcher
   }
 
   const guard: Containment = {
     kind: 'guard',
     async launch(request: LaunchRequest): Promise<Tree> {
-      if (isClosed) throw new CoppiceError('supervisor_closed', 'the containment is closed')
+      if (isClosed) throw closed()
       const used = await living()
+      if (isClosed) throw closed()
       const body = launchBody(request, used.environment, lease)
       const tree = used.launch(body, (number) => new GuardTree(request, used, number, here))
-      if (!(await settlesWithin(launchBound, tree.launched))) {
+      if (!(await settlesWithin(launchBound, launchedOrKilled(tree, request)))) {
         tree.kill()
+        // Else its guard would wait for somebody to read its pipes.
+        tree.opened()
+        await settlesWithin(request.bounds.killBound, tree.emptied)
+        tree.abandon()
         throw new CoppiceError('launch_failed', `launching ${request.command} takes too long`, {
           path: request.command,
         })
@@ -67,8 +77,20 @@ export async function openGuard({ helper, args = [] }: GuardOptions): Promise<Co
       launcher.close()
     },
   }
-  await probe(guard, helper)
+  try {
+    await probe(guard, helper)
+  } catch (error) {
+    await guard.close()
+    throw error
+  }
   return guard
+}
+
+async function launchedOrKilled(tree: GuardTree, { signal }: LaunchRequest): Promise<void> {
+  const kill = () => tree.kill()
+  if (signal?.aborted) kill()
+  signal?.addEventListener('abort', kill)
+  await tree.launched.finally(() => signal?.removeEventListener('abort', kill))
 }
 
 /** A launch of the helper itself, which is there and does nothing. */
@@ -85,6 +107,10 @@ async function probe(guard: Containment, helper: string): Promise<void> {
   const { code } = await tree.exited
   if (code !== 0)
     throw new CoppiceError('launch_failed', `the helper ${helper} does not work`, { path: helper })
+}
+
+function closed(): CoppiceError {
+  return new CoppiceError('supervisor_closed', 'the containment is closed')
 }
 
 function hereOf(table: ProcessTable): Here {

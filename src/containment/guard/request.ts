@@ -1,9 +1,10 @@
+import { CoppiceError } from '../../errors.js'
 import type { LaunchRequest, StdioPlan } from '../contract.js'
 import { runVariable, treeVariable } from '../processes/cookie.js'
-import { u64 } from './frames.js'
+import { longestBody, u64 } from './frames.js'
 
 /** The fields of a launch, as native-helpers/protocol.md numbers them. */
-const field = {
+export const launchField = {
   argument: 1,
   setVariable: 2,
   unsetVariable: 3,
@@ -37,21 +38,27 @@ export function launchBody(
   lease: Lease | null,
 ): Uint8Array[] {
   const { command, args, cwd, stdio, bounds, linger } = request
-  return [
-    ...[command, ...args].map((argument) => textField(field.argument, argument)),
+  const fields = [
+    ...[command, ...args].map((argument) => textField(launchField.argument, argument)),
     ...environmentFields(request, inherited),
-    ...(cwd === undefined ? [] : [textField(field.directory, cwd)]),
-    fieldOf(field.stdio, Buffer.from(stdio.map((plan) => planNumbers[plan]))),
-    fieldOf(field.grace, u64(bounds.grace)),
-    fieldOf(field.killBound, u64(bounds.killBound)),
-    fieldOf(field.timeout, u64(bounds.timeout)),
-    fieldOf(field.linger, Buffer.from([linger === 'keep' ? 1 : 0])),
-    ...(request.terminal === true ? [fieldOf(field.terminal, Buffer.from([1]))] : []),
-    ...(request.lastWord === undefined ? [] : [textField(field.lastWord, request.lastWord)]),
+    ...(cwd === undefined ? [] : [textField(launchField.directory, cwd)]),
+    fieldOf(launchField.stdio, Buffer.from(stdio.map((plan) => planNumbers[plan]))),
+    fieldOf(launchField.grace, u64(bounds.grace)),
+    fieldOf(launchField.killBound, u64(bounds.killBound)),
+    fieldOf(launchField.timeout, u64(bounds.timeout)),
+    fieldOf(launchField.linger, Buffer.from([linger === 'keep' ? 1 : 0])),
+    ...(request.terminal === true ? [fieldOf(launchField.terminal, Buffer.from([1]))] : []),
+    ...(request.lastWord === undefined ? [] : [textField(launchField.lastWord, request.lastWord)]),
     ...(lease === null
       ? []
-      : [fieldOf(field.lease, Buffer.concat([u64(lease.until), u64(reserveOf(request, lease))]))]),
+      : [fieldOf(launchField.lease, Buffer.concat([u64(lease.until), u64(reserveOf(request, lease))]))]),
   ]
+  const length = fields.reduce((sum, { length }) => sum + length, 0)
+  if (length > longestBody) {
+    const message = `cannot launch ${command}: its arguments and variables are ${length} bytes, and 16 MiB are the most`
+    throw new CoppiceError('launch_failed', message, { path: command })
+  }
+  return fields
 }
 
 /**
@@ -78,8 +85,8 @@ function environmentFields(
   }
   return Object.entries(wanted).map(([name, value]) =>
     value === undefined
-      ? textField(field.unsetVariable, name)
-      : textField(field.setVariable, `${name}=${value}`),
+      ? textField(launchField.unsetVariable, name)
+      : textField(launchField.setVariable, `${name}=${value}`),
   )
 }
 

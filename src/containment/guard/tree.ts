@@ -1,7 +1,7 @@
 import { getSystemErrorName } from 'node:util'
 import { CoppiceError } from '../../errors.js'
 import type { Identity } from '../../identity.js'
-import { deferred, settlesWithin } from '../../timers.js'
+import { type Deferred, deferred, settlesWithin } from '../../timers.js'
 import type { Exit, HostPipes, LaunchRequest, StopCause, Tree, TreeReport } from '../contract.js'
 import type { Remains } from '../group/sweep.js'
 import { launchError } from '../launch-error.js'
@@ -46,7 +46,8 @@ export class GuardTree implements Tree, TreeListener {
     survivors: [],
     usage: null,
   }
-  #looked = deferred<void>()
+  /** While somebody waits for an answer to `look`. */
+  #looked: Deferred<void> | null = null
   #isEmpty = false
   #isAbandoned = false
 
@@ -98,7 +99,7 @@ export class GuardTree implements Tree, TreeListener {
 
   async report(): Promise<TreeReport> {
     if (!this.#isEmpty) {
-      this.#looked = deferred()
+      this.#looked ??= deferred()
       this.#launcher.look(this.#number)
       await settlesWithin(lookBound, Promise.race([this.#looked.promise, this.emptied]))
     }
@@ -172,7 +173,8 @@ export class GuardTree implements Tree, TreeListener {
     const killed = body.u32()
     body.u32()
     this.#report = { ...this.#report, proof: 'survivors', killed, survivors: readProcesses(body) }
-    this.#looked.resolve()
+    this.#looked?.resolve()
+    this.#looked = null
   }
 
   /** A tool that kills its guard has its tree killed by the launcher. */
@@ -188,11 +190,12 @@ export class GuardTree implements Tree, TreeListener {
   async #endsAlone(): Promise<void> {
     if (this.#isEmpty) return
     this.#stopped.resolve('lost')
-    this.#launched.reject(this.#lost())
     const { tree, bounds } = this.#request
     const roots = this.#root === null ? [] : [this.#root]
     const claims = (cookie: Cookie) => cookie.tree === tree
     const report = await this.#here.endRemains({ ...bounds, roots, claims, lastWords: [] })
+    // Only now: where a launch fails, nothing is left that would have to be ended.
+    this.#launched.reject(this.#lost())
     this.#end({ ...report, containment: 'guard', lingered: this.#report.lingered }, unknownExit)
   }
 
@@ -212,7 +215,7 @@ export class GuardTree implements Tree, TreeListener {
 }
 
 /** By the launcher's numbers; 0 is a stop that was asked for. */
-const stopCauses: Readonly<Record<number, StopCause>> = {
+export const stopCauses: Readonly<Record<number, StopCause>> = {
   1: 'exited',
   2: 'timed_out',
   3: 'lost',
@@ -221,7 +224,7 @@ const stopCauses: Readonly<Record<number, StopCause>> = {
   6: 'over_limit',
 }
 
-const stages: Readonly<Record<number, string>> = {
+export const stages: Readonly<Record<number, string>> = {
   1: 'fork',
   2: 'stdio',
   3: 'cgroup',

@@ -37,6 +37,8 @@ export class Keeper {
   readonly bounds: Bounds = defaultBounds
   readonly runs = new Map<string, SupervisedRun>()
   readonly trees = new Map<string, SupervisedTree>()
+  /** Launches that are under way, by the ids of their trees: cancels them, with this grace or their own. */
+  readonly launches = new Map<string, (grace: number | null) => void>()
   readonly recoveries = new Map<string, Promise<void>>()
   readonly #closing = deferred<void>()
   readonly #left = deferred<void>()
