@@ -28,6 +28,10 @@ enum {
     LAST_LOOK_MS = 200,
     /* How many processes a report names; it counts them all. */
     MOST_NAMED = 32,
+    /* A storm's dead come as fast as they are waited for: timers and control have their turn after so many. */
+    MOST_REAPED = 64,
+    /* As many as there may be in a moment: each of them would be looked at, to find the living among them. */
+    MOST_REAPED_BEFORE_KILL = 8192,
 };
 
 enum state { LAUNCHING, RUNNING, STOPPING, KILLING, EMPTY, FAILED };
@@ -54,6 +58,8 @@ struct guard {
     int root_handle;
     bool root_exited;
     int root_status;
+    /* More may be dead than were waited for so far. */
+    bool has_dead;
     bool keeper_lost;
     bool rest_terminated;
     bool forced;
@@ -86,7 +92,7 @@ static void look_at_root(struct guard *guard);
 static void read_control(struct guard *guard);
 static void end_without_keeper(struct guard *guard);
 static void read_report(struct guard *guard);
-static void reap(struct guard *guard);
+static void reap(struct guard *guard, int most);
 static void root_has_exited(struct guard *guard);
 static void stop(struct guard *guard, enum cause cause, uint64_t grace);
 static void terminate_root(struct guard *guard);
@@ -273,26 +279,27 @@ static void wait_for_news(struct guard *guard) {
         [ROOT] = {.fd = guard->root_handle, .events = POLLIN},
     };
     uint64_t now = clock_ms();
-    uint64_t next = next_moment(guard);
+    uint64_t next = guard->has_dead ? now : next_moment(guard);
     struct timespec pause = {0};
     if (next != NONE && next > now) {
         pause.tv_sec = (time_t)((next - now) / 1000);
         pause.tv_nsec = (long)((next - now) % 1000) * 1000000;
     }
-    if (ppoll(files, ALL, next == NONE ? NULL : &pause, NULL) <= 0) return;
+    if (ppoll(files, ALL, next == NONE ? NULL : &pause, NULL) < 0) return;
     if (files[REPORT].revents) read_report(guard);
     if (files[SIGNALS].revents) {
-        struct signalfd_siginfo news;
-        while (read(guard->signals, &news, sizeof news) == (ssize_t)sizeof news) {
+        struct signalfd_siginfo news[2];
+        ssize_t length = read(guard->signals, news, sizeof news);
+        for (size_t i = 0; length > 0 && i < (size_t)length / sizeof *news; i++) {
             /* From whoever takes over what belonged to a supervisor that does not answer. */
-            if (news.ssi_signo == SIGTERM) end_without_keeper(guard);
-            if (news.ssi_signo == SIGCONT && guard->is_suspended) {
+            if (news[i].ssi_signo == SIGTERM) end_without_keeper(guard);
+            if (news[i].ssi_signo == SIGCONT && guard->is_suspended) {
                 guard->is_suspended = false;
                 terminal_resume(&guard->terminal, guard->root);
             }
         }
-        reap(guard);
     }
+    if (files[SIGNALS].revents || guard->has_dead) reap(guard, MOST_REAPED);
     if (files[ROOT].revents && guard->report < 0) look_at_root(guard);
     if (files[CONTROL].revents) read_control(guard);
 }
@@ -304,7 +311,7 @@ static void wait_for_news(struct guard *guard) {
 static void look_at_root(struct guard *guard) {
     close(guard->root_handle);
     guard->root_handle = -1;
-    reap(guard);
+    reap(guard, MOST_REAPED);
     if (guard->state != RUNNING || guard->root_exited || guard->request.lingers) return;
     stop(guard, CAUSE_ROOT_EXITED, guard->request.grace);
 }
@@ -360,14 +367,15 @@ static void read_report(struct guard *guard) {
     bool is_limited = guard->request.most_processes != NONE || guard->request.most_memory != NONE;
     if (is_limited) guard->sample_at = clock_ms();
     /* Its exit may have been told before its start. */
-    reap(guard);
+    reap(guard, MOST_REAPED);
 }
 
-static void reap(struct guard *guard) {
+static void reap(struct guard *guard, int most) {
     /* The exit of a root that could not become its command is no exit: the report comes first. */
-    if (guard->report >= 0) return;
+    if (guard->report >= 0 || guard->state == EMPTY) return;
     bool had_exited = guard->root_exited;
-    for (;;) {
+    guard->has_dead = true;
+    for (int reaped = 0; reaped < most; reaped++) {
         int status;
         int stops = guard->terminal.file >= 0 ? WUNTRACED : 0;
         pid_t pid = wait4(-1, &status, WNOHANG | __WALL | stops, NULL);
@@ -387,10 +395,14 @@ static void reap(struct guard *guard) {
         if (pid < 0) {
             /* ECHILD. Whatever lost its parent came to us, so nobody is left. */
             guard->state = EMPTY;
+            guard->has_dead = false;
             tell_exit(guard, FRAME_EMPTY);
             return;
         }
-        if (pid == 0) break;
+        if (pid == 0) {
+            guard->has_dead = false;
+            break;
+        }
     }
     if (guard->root_exited && !had_exited) root_has_exited(guard);
 }
@@ -456,6 +468,8 @@ static void terminate_all(struct guard *guard) {
 
 static void kill_tree(struct guard *guard) {
     guard->forced = true;
+    reap(guard, MOST_REAPED_BEFORE_KILL);
+    if (guard->state == EMPTY) return;
     kill_descendants(guard->walk, NULL, 0, &guard->found);
     for (size_t i = 0; i < guard->found.used; i++) {
         /* Some are killed more than once before they are gone; they are few. */
@@ -466,7 +480,7 @@ static void kill_tree(struct guard *guard) {
     guard->found = before;
     guard->look_at = clock_ms() + guard->look_pause;
     guard->look_pause = earlier(guard->look_pause * 2, LAST_LOOK_MS);
-    reap(guard);
+    reap(guard, MOST_REAPED);
 }
 
 /* Where no cgroup does it. Memory is what is resident, and shared memory counts once where that is too much. */

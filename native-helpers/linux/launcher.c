@@ -32,6 +32,8 @@ enum {
     GUARD_LOOK_MS = 200,
     /* After this, what is left of a lost guard's tree is told as surviving. */
     ORPHAN_BOUND_MS = 10000,
+    /* A storm's dead come as fast as they are waited for, and the other trees must not wait for its end. */
+    MOST_REAPED = 1024,
 };
 
 /*
@@ -62,6 +64,8 @@ struct launcher {
     int events;
     bool is_closing;
     bool has_orphans;
+    /* More may be dead than were waited for so far. */
+    bool has_dead;
     uint32_t killed;
     /* What was killed last, so that nobody is counted twice who takes a moment to die. */
     struct processes before;
@@ -115,8 +119,7 @@ int launcher_serve(int control, enum walk walk) {
             uint32_t key = (uint32_t)events[i].data.u64;
             if (key == SIGNALS_KEY) {
                 struct signalfd_siginfo news[8];
-                while (read(launcher.signals, news, sizeof news) > 0) continue;
-                reap(&launcher);
+                if (read(launcher.signals, news, sizeof news) > 0) launcher.has_dead = true;
             } else if (key == CONTROL_KEY) {
                 if (events[i].events & EPOLLOUT) flush(&launcher);
                 if (events[i].events & ~(uint32_t)EPOLLOUT) read_control(&launcher);
@@ -124,6 +127,7 @@ int launcher_serve(int control, enum walk walk) {
                 read_guard(&launcher, key - FIRST_TREE_KEY);
             }
         }
+        if (launcher.has_dead) reap(&launcher);
         if (launcher.has_orphans) end_orphans(&launcher);
         free_guards(&launcher);
     }
@@ -138,6 +142,7 @@ static bool is_awaited(const struct launcher *launcher, const struct entry *entr
 }
 
 static int pause_of(const struct launcher *launcher) {
+    if (launcher->has_dead) return 0;
     if (launcher->has_orphans) return ORPHAN_LOOK_MS;
     for (size_t i = 0; i < launcher->count; i++) {
         if (is_awaited(launcher, &launcher->trees[i])) return GUARD_LOOK_MS;
@@ -352,7 +357,8 @@ static void read_guard(struct launcher *launcher, uint32_t tree) {
     struct message message;
     for (;;) {
         ssize_t length = recv(entry->socket, message.bytes, sizeof message.bytes, MSG_DONTWAIT);
-        if (length < 0 && errno == EINTR) continue;
+        /* Reset where the guard ended with a frame of ours unread; what it said before is still to be read (unix(7)). */
+        if (length < 0 && (errno == EINTR || errno == ECONNRESET)) continue;
         if (length < 0 && errno == EAGAIN) return;
         if (length <= 0) break;
         struct frame frame;
@@ -370,7 +376,8 @@ static void read_guard(struct launcher *launcher, uint32_t tree) {
 }
 
 static void reap(struct launcher *launcher) {
-    for (;;) {
+    int left = MOST_REAPED;
+    while (left-- > 0) {
         int status;
         pid_t guard = waitpid(-1, &status, WNOHANG | WUNTRACED | __WCLONE);
         if (guard < 0 && errno == EINTR) continue;
@@ -379,12 +386,13 @@ static void reap(struct launcher *launcher) {
         if (WIFSTOPPED(status)) kill(guard, SIGCONT);
         else guard_has_died(launcher, guard);
     }
-    for (;;) {
+    while (left-- > 0) {
         pid_t orphan = waitpid(-1, NULL, WNOHANG);
         if (orphan < 0 && errno == EINTR) continue;
         if (orphan == 0) launcher->has_orphans = true;
         if (orphan <= 0) break;
     }
+    launcher->has_dead = left < 0;
 }
 
 static void guard_has_died(struct launcher *launcher, pid_t guard) {
@@ -423,8 +431,9 @@ static void end_orphans(struct launcher *launcher) {
         free(guards);
     }
     pid_t orphan;
+    int left = MOST_REAPED;
     do orphan = waitpid(-1, NULL, WNOHANG);
-    while (orphan > 0 || (orphan < 0 && errno == EINTR));
+    while ((orphan > 0 && left-- > 0) || (orphan < 0 && errno == EINTR));
     bool is_empty = orphan < 0;
     launcher->has_orphans = !is_empty;
     uint64_t now = clock_ms();

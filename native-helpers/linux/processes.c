@@ -13,7 +13,7 @@
 #include "clock.h"
 
 /* As many as a storm of 400 needs in practice, several times over. */
-enum { FREEZE_ROUNDS = 40, FREEZE_MS = 200 };
+enum { FREEZE_ROUNDS = 40, FREEZE_MS = 50, CHILD_PASSES = 16 };
 
 static bool add(struct processes *processes, const struct process *process);
 static bool walk_children(const pid_t *except, size_t except_count, struct processes *found);
@@ -23,6 +23,8 @@ static bool children_of_thread(pid_t pid, pid_t thread, const pid_t *except, siz
                                struct processes *found);
 static bool walk_all(const pid_t *except, size_t except_count, struct processes *found);
 static bool is_one_of(pid_t pid, const pid_t *pids, size_t count);
+static void stop_children(const pid_t *except, size_t except_count);
+static pid_t stop_each_child(const pid_t *except, size_t except_count);
 static bool is_stopped(const struct process *process);
 static bool never_shows_a_stop(const struct process *process);
 static ssize_t read_file(const char *path, char *bytes, size_t size);
@@ -51,6 +53,7 @@ bool kill_descendants(enum walk walk, const pid_t *except, size_t except_count, 
         struct processes last = before;
         before = *found;
         *found = last;
+        if (walk == WALK_CHILDREN) stop_children(except, except_count);
         if (!descendants_of_us(walk, except, except_count, found)) break;
         size_t running = 0;
         for (size_t i = 0; i < found->used; i++) {
@@ -69,6 +72,48 @@ bool kill_descendants(enum walk walk, const pid_t *except, size_t except_count, 
     }
     found->used = killed;
     return killed > 0;
+}
+
+/*
+ * Whoever forks and exits at once is gone before anybody has read its state; but whatever it leaves is our child by
+ * then, and a child can be signalled unseen. The list is in the order in which they came to us: where the last of it is
+ * still the last, nobody came since.
+ */
+static void stop_children(const pid_t *except, size_t except_count) {
+    pid_t last = 0;
+    for (int pass = 0; pass < CHILD_PASSES; pass++) {
+        pid_t before = last;
+        last = stop_each_child(except, except_count);
+        if (last == before) return;
+    }
+}
+
+static pid_t stop_each_child(const pid_t *except, size_t except_count) {
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0) return 0;
+    char text[4096];
+    pid_t number = 0;
+    pid_t last = 0;
+    for (;;) {
+        ssize_t length = read(file, text, sizeof text);
+        if (length < 0 && errno == EINTR) continue;
+        if (length <= 0) break;
+        for (ssize_t i = 0; i < length; i++) {
+            if (text[i] >= '0' && text[i] <= '9') {
+                number = number * 10 + (text[i] - '0');
+                continue;
+            }
+            if (number > 0 && !is_one_of(number, except, except_count)) {
+                last = number;
+                kill(number, SIGSTOP);
+            }
+            number = 0;
+        }
+    }
+    close(file);
+    return last;
 }
 
 static bool is_stopped(const struct process *process) { return process->state == 'T' || process->state == 't'; }
