@@ -1,3 +1,4 @@
+import { noLimits } from './containment/limits.js'
 import { newIdentifier } from './identifiers.js'
 import { defaultBounds } from './runs/bounds.js'
 import { ExecHandle } from './supervisor/host/exec-handle.js'
@@ -10,10 +11,14 @@ import { treeKeeper, treeLost } from './supervisor/host/tree-keeper.js'
  */
 export function exec(command: string, args: readonly string[] = [], options: ExecOptions = {}): ExecHandle {
   const tree = newIdentifier('t')
-  const parsed = parseExec({ run: null, tree }, command, args, options, defaultBounds)
+  const parsed = parseExec({ run: null, tree }, command, args, options, {
+    bounds: defaultBounds,
+    limits: noLimits,
+  })
   return new ExecHandle({ link: treeKeeper, error: () => treeLost(tree) }, parsed)
 }
 
 export type { CancelOptions } from './supervisor/host/cancel-options.js'
 export type { ExecHandle, ExecResult } from './supervisor/host/exec-handle.js'
 export type { ExecOptions } from './supervisor/host/exec-options.js'
+export type { LimitOptions } from './supervisor/host/limit-options.js'

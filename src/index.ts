@@ -5,12 +5,15 @@ export type { Proof, Survivor } from './proof.js'
 export type { Cause } from './runs/causes.js'
 export type { Outcome } from './runs/outcome.js'
 export type { State, TerminalState } from './runs/states.js'
+export type { Size } from './sizes.js'
 export type { RunFilter, TranscriptItem, TranscriptRange } from './store/contract.js'
 export type { CancelOptions } from './supervisor/host/cancel-options.js'
 export type { ExecHandle, ExecResult } from './supervisor/host/exec-handle.js'
 export type { ExecOptions } from './supervisor/host/exec-options.js'
+export type { LimitOptions } from './supervisor/host/limit-options.js'
 export type { BegunRun, Run, RunHandle } from './supervisor/host/run.js'
 export type { RunSpec } from './supervisor/host/spec.js'
+export type { StopOptions } from './supervisor/host/stop-options.js'
 export {
   type CloseOptions,
   openSupervisor,

@@ -14,7 +14,7 @@ const arrows: Record<string, readonly string[]> = {
   supervisor: ['containment', 'store', 'runs'],
   cli: ['supervisor/host', 'containment', 'runs'],
 }
-const vocabulary = ['errors', 'proof', 'identity', 'identifiers', 'durations', 'timers', 'folders']
+const vocabulary = ['errors', 'proof', 'identity', 'identifiers', 'durations', 'sizes', 'timers', 'folders']
 const faces = ['index', 'exec']
 
 const files = readdirSync(src, { recursive: true })

@@ -411,6 +411,8 @@ static void root_has_exited(struct guard *guard) {
     descendants_of_us(guard->walk, NULL, 0, &guard->lingering);
     guard->lingered = (uint32_t)guard->lingering.used;
     tell_exit(guard, FRAME_ROOT_EXITED);
+    /* What lingers is not late: the time was the root's. */
+    if (guard->request.lingers) guard->deadline = NONE;
     if (guard->second_step_at != NONE) terminate_all(guard);
     if (guard->state == RUNNING && !guard->request.lingers) stop(guard, CAUSE_ROOT_EXITED, guard->request.grace);
 }

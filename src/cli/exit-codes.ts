@@ -11,6 +11,7 @@ export const exitCodes = {
   failed: 125,
   notExecutable: 126,
   notFound: 127,
+  overLimit: 137,
 } as const
 
 /** What `coppice run` exits with, from how its run ended. */
@@ -37,7 +38,8 @@ export function exitCodeOf(
   }
 }
 
-function commandCode({ exit: { code, signal } }: ExecResult): number {
+function commandCode({ ended, exit: { code, signal } }: ExecResult): number {
+  if (ended === 'over_limit') return exitCodes.overLimit
   return code ?? (signal === null ? exitCodes.failed : signalCode(signal))
 }
 

@@ -1,5 +1,6 @@
 import { InvalidArgumentError } from 'commander'
 import { type Duration, parseDuration } from '../durations.js'
+import { parseSize } from '../sizes.js'
 
 /** Parsers of option values: each throws what commander turns into one line with the option and the value. */
 
@@ -27,6 +28,24 @@ export function count(value: string): number {
   return number
 }
 
+export function size(value: string): number {
+  const advice = 'Write a size such as 512KB, 64MB or 1.5GB.'
+  // A bare number is bytes to the library; on a command line it is more likely a mistake.
+  if (/^[\d.]*$/.test(value)) throw new InvalidArgumentError(advice)
+  try {
+    return parseSize('size', value)
+  } catch {
+    throw new InvalidArgumentError(advice)
+  }
+}
+
+export function share(value: string): number {
+  const number = Number(value)
+  if (value === '' || !(number > 0))
+    throw new InvalidArgumentError('Write a number above 0, such as 0.5 or 2.')
+  return number
+}
+
 export function notYet(): never {
-  throw new InvalidArgumentError('The containment of this version (group) cannot hold to it.')
+  throw new InvalidArgumentError('This version cannot hold to it.')
 }

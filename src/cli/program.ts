@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { Command, CommanderError, Option } from 'commander'
 import { isCoppiceError } from '../errors.js'
 import { exitCodes } from './exit-codes.js'
-import { count, duration, notYet, text } from './option-values.js'
+import { count, duration, notYet, share, size, text } from './option-values.js'
 
 /** Runs the command line and sets the exit code. One line on stderr says what is wrong with a bad one. */
 export async function main(argv: readonly string[]): Promise<void> {
@@ -87,6 +87,13 @@ function addRun(program: Command): void {
         'group',
       ]),
     )
+    .addOption(
+      new Option('--memory <size>', 'end it when it takes more memory, all together').argParser(size),
+    )
+    .addOption(
+      new Option('--pids <number>', 'end it when more of its processes live at once').argParser(count),
+    )
+    .addOption(new Option('--cpus <number>', 'slow it down to so many processors').argParser(share))
     .addOption(new Option('--report <file>', 'write the outcome there as JSON, at the end').argParser(text))
   for (const [flags, what] of laterOptions) {
     run.addOption(new Option(flags, what).argParser(notYet).hideHelp())
@@ -97,17 +104,12 @@ function addRun(program: Command): void {
 }
 
 /** Options of the design whose means are not here yet: refused, since ignoring a limit is worse than none. */
-const laterOptions = [
-  ['--stall-timeout <duration>', 'end it after this time without progress'],
-  ['--memory <size>', 'limit the memory of the tree'],
-  ['--pids <number>', 'limit the number of its processes'],
-  ['--cpus <number>', 'limit its share of the processors'],
-] as const
+const laterOptions = [['--stall-timeout <duration>', 'end it after this time without progress']] as const
 
 const runHelp = `
 Exit code: the command's own, or 128+n where signal n ended it; 124 timed out; 125 coppice failed, or the run was
 lost; 126 not executable; 127 not found; 75 the session is busy; 130, 143 or 129 cancelled by SIGINT, SIGTERM or
-SIGHUP (143 also by coppice cancel). A second signal skips the grace.
+SIGHUP (143 also by coppice cancel); 137 over its limit of memory or processes. A second signal skips the grace.
 
 Example: coppice run --session demo --timeout 10m -- npm test`
 

@@ -3,6 +3,7 @@ import type { ContainmentKind } from '../containment/contract.js'
 import { type CoppiceError, isCoppiceError } from '../errors.js'
 import type { Outcome } from '../runs/outcome.js'
 import type { ExecResult } from '../supervisor/host/exec-handle.js'
+import type { LimitOptions } from '../supervisor/host/limit-options.js'
 import type { Run, RunHandle } from '../supervisor/host/run.js'
 import { openSupervisor, type SupervisorOptions } from '../supervisor/host/supervisor.js'
 import { exitCodeOf } from './exit-codes.js'
@@ -15,6 +16,9 @@ export interface RunOptions {
   readonly grace?: number
   readonly wait?: number
   readonly containment?: ContainmentKind
+  readonly memory?: number
+  readonly pids?: number
+  readonly cpus?: number
   readonly report?: string
   readonly state?: string
   readonly logLevel: NonNullable<SupervisorOptions['logLevel']>
@@ -38,6 +42,7 @@ export async function run(command: readonly string[], options: RunOptions): Prom
         ...(session === undefined ? {} : { session }),
         ...(grace === undefined ? {} : { grace }),
         ...(wait === undefined ? {} : { wait }),
+        limits: limitsOf(options),
       },
       (run) => tool.run(run),
     )
@@ -80,6 +85,14 @@ function signalTyped(result: ExecResult | null): NodeJS.Signals | null {
 
 const hasTerminal = process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY
 
+function limitsOf({ memory, pids, cpus }: RunOptions): LimitOptions {
+  return {
+    ...(memory === undefined ? {} : { memory }),
+    ...(pids === undefined ? {} : { pids }),
+    ...(cpus === undefined ? {} : { cpus }),
+  }
+}
+
 /** The command that the run runs, and what became of it also where its run ended under it. */
 class Tool {
   result: ExecResult | null = null
@@ -88,6 +101,11 @@ class Tool {
 
   constructor(command: readonly string[]) {
     this.#command = command
+  }
+
+  /** Whether its exit code says all there is to say. */
+  endedItself({ state }: Outcome): boolean {
+    return state === 'failed' && this.result?.ended === 'exited'
   }
 
   async run(run: Run): Promise<void> {
@@ -131,7 +149,7 @@ function cancelOnSignal(handle: RunHandle<void>): { first(): NodeJS.Signals | nu
 
 /** What a person is told beside the exit code; nothing where the command ended by itself. */
 function lineAbout(outcome: Outcome, tool: Tool, error: unknown): string | null {
-  if (outcome.state === 'succeeded' || (outcome.state === 'failed' && tool.result !== null)) return null
+  if (outcome.state === 'succeeded' || tool.endedItself(outcome)) return null
   const survivors = outcome.tree?.survivors ?? []
   const left = survivors.map(({ pid, name }) => `${pid} (${name})`).join(', ')
   const message = error instanceof Error ? error.message : `run ${outcome.run} ended as ${outcome.state}`

@@ -1,6 +1,8 @@
 import type { Readable, Writable } from 'node:stream'
 import type { Identity } from '../identity.js'
 import type { Proof, Survivor } from '../proof.js'
+import type { LimitName, Limits } from './limits.js'
+import type { StopPlan } from './stop-plan.js'
 
 /**
  * What every kind of containment offers: to launch a command as the root of a process tree, and to find, end
@@ -14,7 +16,8 @@ export interface Containment {
   readonly kind: ContainmentKind
   /**
    * Starts a tree. Rejects with `command_not_found`, `command_not_executable` or `launch_failed`, each with
-   * `path`; where it rejects, nothing was started and nothing needs to be ended.
+   * `path`; where it rejects, nothing was started and nothing needs to be ended. A limit that this kind cannot hold
+   * is `launch_failed` too.
    */
   launch(request: LaunchRequest): Promise<Tree>
   /**
@@ -61,11 +64,14 @@ export interface LaunchRequest {
    * is empty. A containment whose launches do not wait need not look at it.
    */
   readonly signal?: AbortSignal
+  readonly limits: Limits
+  /** How `terminate` asks. */
+  readonly stop: StopPlan
 }
 
 /** Milliseconds, and `Infinity` for none. */
 export interface TreeBounds {
-  /** From the launch until the tree is ended as `timed_out`. */
+  /** From the launch until the tree is ended as `timed_out`, unless its root has exited and the rest may linger. */
   readonly timeout: number
   /** Between SIGTERM and SIGKILL. */
   readonly grace: number
@@ -110,8 +116,8 @@ export interface Tree {
   /** Resolves once no process of the tree is alive, as far as this kind can see. */
   readonly emptied: Promise<void>
   /**
-   * SIGTERM, then SIGCONT, to every process of the tree. Resolves when they are sent. What lives after `grace`
-   * milliseconds is killed, by a containment that can, also where nobody calls `kill`.
+   * SIGTERM, then SIGCONT, to every process of the tree, or what its stop plan says instead. Resolves when they are
+   * sent. What lives after `grace` milliseconds is killed, by a containment that can, also where nobody calls `kill`.
    */
   terminate(grace: number): Promise<void>
   /** SIGKILL to every process of the tree, again and again until it is empty or `abandon` is called. */
@@ -130,6 +136,8 @@ export interface TreeReport {
   /** Descendants that were alive when the root had exited; 32 at most are named. */
   readonly lingered: readonly Survivor[]
   readonly survivors: readonly Survivor[]
+  /** The limit for which the tree was ended; null where it was ended for another reason. */
+  readonly exceeded: LimitName | null
   readonly usage: Usage | null
 }
 

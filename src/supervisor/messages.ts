@@ -1,4 +1,6 @@
 import type { ContainmentKind, Exit, HostPipes, StdioPlan, TreeReport } from '../containment/contract.js'
+import type { Limits } from '../containment/limits.js'
+import type { StopPlan } from '../containment/stop-plan.js'
 import type { ErrorMessage } from '../errors.js'
 import type { Bounds } from '../runs/bounds.js'
 import type { Outcome } from '../runs/outcome.js'
@@ -86,6 +88,10 @@ export interface TreeRequest {
   readonly stdio: readonly [StdioPlan, StdioPlan, StdioPlan]
   readonly terminal: boolean
   readonly bounds: Bounds
+  readonly limits: Limits
+  readonly stop: StopPlan
+  /** `keep`: what lives when the root has exited lives on until the run ends. */
+  readonly linger: 'stop' | 'keep'
 }
 
 export interface CancelRequest {
@@ -105,6 +111,8 @@ export interface TreeResult {
   readonly byRun: boolean
   readonly forced: boolean
   readonly report: TreeReport
+  /** Whether the root alone has ended, and what it left lives on until the run ends. */
+  readonly lingers: boolean
   readonly durationMs: number
 }
 
@@ -144,6 +152,8 @@ export type ToHost =
       readonly chunk: Uint8Array
     }
   | { readonly type: 'stdinTaken'; readonly tree: string }
+  /** The tree is asked to end, by the end of its stdin. */
+  | { readonly type: 'endStdin'; readonly tree: string }
   /** Nothing of the tree follows any more. */
   | { readonly type: 'treeEnded'; readonly tree: string; readonly result: TreeResult }
 

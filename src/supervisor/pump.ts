@@ -1,8 +1,11 @@
 import type { Readable } from 'node:stream'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { deferred } from '../timers.js'
 
 /** How much output may be on its way to its reader before the tool has to wait: 16 pipes' worth. */
 const window = 1024 * 1024
+/** A turn reads what a pipe has; a paused stream takes two to get going. */
+const quietTurns = 4
 
 /**
  * Carries a tree's output to whoever gives credit for what it has taken: one that does not read stops the tool, as a
@@ -12,11 +15,15 @@ export class Pump {
   readonly #source: Readable
   readonly #done = deferred<void>()
   #onTheWay = 0
+  #seen = 0
   #draining = false
+  #isDropping = false
 
   constructor(source: Readable, send: (chunk: Buffer) => void) {
     this.#source = source
     source.on('data', (chunk: Buffer) => {
+      this.#seen += chunk.length
+      if (this.#isDropping) return
       this.#onTheWay += chunk.length
       if (!this.#draining && this.#onTheWay >= window) source.pause()
       send(chunk)
@@ -43,6 +50,30 @@ export class Pump {
   drain(): void {
     this.#draining = true
     this.#source.resume()
+  }
+
+  /**
+   * Resolves when everything is read that was written before the call, though somebody may write on: when some turns of
+   * the event loop have brought nothing, or more than a pipe holds has come.
+   */
+  async caughtUp(): Promise<void> {
+    this.drain()
+    let isOver = false
+    this.done.then(() => {
+      isOver = true
+    })
+    const first = this.#seen
+    for (let quiet = 0; quiet < quietTurns && !isOver && this.#seen - first < window; ) {
+      const before = this.#seen
+      await nextTurn()
+      quiet = this.#seen === before ? quiet + 1 : 0
+    }
+  }
+
+  /** From here on what comes is read and dropped. */
+  discard(): void {
+    this.#isDropping = true
+    this.drain()
   }
 
   stop(): void {

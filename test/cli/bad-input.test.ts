@@ -29,9 +29,11 @@ describe('bad input gets one line that names it, and changes nothing', () => {
     await refused(scene, ['cancel', 'r1', '--session', 'a'], 2, /not both/)
     await refused(scene, ['cancel', '--session', 'a', '--force'], 2, /--force/)
     await refused(scene, ['transcript', 'a', '--limit', '0'], 2, /--limit/)
-    for (const limit of ['--memory', '--pids', '--cpus', '--stall-timeout']) {
-      await refused(scene, run(limit, '1'), 2, new RegExp(limit))
-    }
+    await refused(scene, run('--stall-timeout', '1s'), 2, /--stall-timeout/)
+    await refused(scene, run('--memory', 'much'), 2, /--memory .*'much'.*512KB, 64MB or 1.5GB/)
+    await refused(scene, run('--memory', '512'), 2, /--memory .*'512'.*512KB/)
+    await refused(scene, run('--pids', '0'), 2, /--pids .*'0'.*from 1 on/)
+    await refused(scene, run('--cpus', 'all'), 2, /--cpus .*'all'.*0\.5 or 2/)
     expect(existsSync(scene.state), 'no state was created').toBe(false)
   })
 
@@ -44,6 +46,13 @@ describe('bad input gets one line that names it, and changes nothing', () => {
     await refused(scene, ['run', '--', scene.folder], 126, new RegExp(scene.folder))
     await refused(scene, ['run', '--', join(scene.folder, 'plain')], 126, /plain/)
     await refused(scene, ['run', '--containment', 'job', '--', 'true'], 125, /job/)
+    const limited = ['run', '--containment', 'group', '--memory', '64MB', '--', 'true']
+    await refused(
+      scene,
+      limited,
+      125,
+      /memory limit of 64MB needs containment guard or cgroup, and here is group/,
+    )
   })
 
   test('states: 125 for one that cannot be had, and the file is left as it was', async ({ scene }) => {

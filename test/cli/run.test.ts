@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect } from 'vitest'
+import { bestHere } from '../support/containment.ts'
 import { eventually } from '../support/eventually.ts'
 import { command, test } from '../support/scene.ts'
 
@@ -127,6 +128,28 @@ describe('coppice run', () => {
       expect(scene.living()).toEqual([])
     })
   }
+
+  test.skipIf(bestHere.containment === 'group')(
+    'case 18: over a limit of memory or processes it exits with 137, and one line says which limit',
+    async ({ scene }) => {
+      const report = join(scene.folder, 'r.json')
+      const sh = (...args: string[]) => scene.coppice(['run', '--report', report, ...args]).exited
+      expect(
+        await sh('--memory', '64MB', '--', 'sh', '-c', 'head -c 400m /dev/zero | tail | sleep 600'),
+      ).toMatchObject({
+        code: 137,
+        stderr: 'coppice: the command was ended: it went over its memory limit of 64MB\n',
+      })
+      expect(reportOf(report)).toMatchObject({
+        outcome: { state: 'failed', message: expect.stringContaining('memory limit of 64MB') },
+        exec: { ended: 'over_limit' },
+      })
+      expect(
+        await sh('--pids', '4', '--', 'sh', '-c', 'for i in 1 2 3 4 5; do sleep 600 & done; wait'),
+      ).toMatchObject({ code: 137, stderr: expect.stringContaining('pids limit of 4') })
+      expect(scene.living()).toEqual([])
+    },
+  )
 
   test('a second signal skips the grace', async ({ scene }) => {
     const script = 'trap "echo heard" TERM; echo ready; while :; do sleep 600 & wait; done'

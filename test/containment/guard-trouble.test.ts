@@ -10,6 +10,8 @@ import type { Containment, Tree } from '#src/containment/contract.js'
 import { findHelper } from '#src/containment/guard/built.js'
 import { frameOf, fromLauncher } from '#src/containment/guard/frames.js'
 import { openGuard } from '#src/containment/guard/guard.js'
+import { noLimits } from '#src/containment/limits.js'
+import { plainStop } from '#src/containment/stop-plan.js'
 import { isAlive, killIfAlive, type Living, living, nameOf, parentOf, startTimeOf } from '../support/alive.ts'
 import { eventually } from '../support/eventually.ts'
 import { Lines } from '../support/lines.ts'
@@ -260,6 +262,8 @@ describe.skipIf(helper === '')('a guard and its launcher in trouble', () => {
       args,
       stdio: ['ignore', 'ignore', 'ignore'],
       linger: 'stop',
+      limits: noLimits,
+      stop: plainStop,
       bounds: everySoOften,
     } as const
   }

@@ -2,7 +2,9 @@ import { randomUUID } from 'node:crypto'
 import type { Readable, Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import type { Containment, LaunchRequest, Tree } from '#src/containment/contract.js'
+import { noLimits } from '#src/containment/limits.js'
 import { openPipe } from '#src/containment/pipes.js'
+import { plainStop } from '#src/containment/stop-plan.js'
 import { carriers, killIfAlive } from '../support/alive.ts'
 import { eventually } from '../support/eventually.ts'
 import { Lines } from '../support/lines.ts'
@@ -68,6 +70,8 @@ export class Launching {
       stdio: ['ignore', 'pipe', 'ignore'],
       linger: 'keep',
       bounds: { timeout: Number.POSITIVE_INFINITY, grace: 5_000, killBound: 10_000 },
+      limits: noLimits,
+      stop: plainStop,
       ...more,
     })
     this.#trees.push(tree)

@@ -88,7 +88,13 @@ export function openScene(): { scene: Scene; close(): Promise<string[]> } {
     host,
     lockState: () => lock(host('locks-the-state.mjs', [state])),
     living: () =>
-      marked(mark).filter((pid) => !started.some((one) => one.pid === pid) && !isOfCoppice(nameOf(pid))),
+      marked(mark).filter(
+        (pid) =>
+          !started.some((one) => one.pid === pid) &&
+          !isOfCoppice(nameOf(pid)) &&
+          // A guard that ends between two looks has no name any more.
+          startTimeOf(pid) !== null,
+      ),
   }
   return {
     scene,

@@ -13,6 +13,7 @@ export function groupReport(
     killed,
     lingered: lingered.map(named),
     survivors: living.map(named),
+    exceeded: null,
     usage: null,
   }
 }

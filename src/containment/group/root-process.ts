@@ -33,6 +33,16 @@ export class RootProcess {
     }
   }
 
+  /** To the root alone. False where it was not sent, since it has been reaped or is not ours to signal. */
+  signal(signal: NodeJS.Signals): boolean {
+    if (!this.isUnreaped) return false
+    try {
+      return process.kill(this.identity.pid, signal)
+    } catch {
+      return false
+    }
+  }
+
   /** Its exit keeps this program's event loop alive no longer. */
   unref(): void {
     this.#child.unref()

@@ -36,23 +36,33 @@ export class TreeProcesses {
     return living.filter(({ pid }) => !this.#spared.has(pid))
   }
 
-  /** SIGTERM, then SIGCONT, without which a stopped process would not get the former. Once to each. */
-  async terminate(): Promise<void> {
+  /**
+   * SIGTERM, then SIGCONT, without which a stopped process would not get the former. Once to each, and not to a root
+   * that has had it.
+   */
+  async terminate(signal: NodeJS.Signals = 'SIGTERM', rootHadIt = false): Promise<void> {
+    const root = rootHadIt ? null : this.#root
     const processes = await this.#listIfPossible()
-    if (processes === null) return this.#terminateEach([], this.#root)
-    const kin = this.#membership.kin(processes)
-    await this.#terminateEach(kin, this.#root)
+    if (processes === null) return this.#terminateEach(signal, [], root)
+    const kin = this.#membership
+      .kin(processes)
+      .filter(({ pid }) => !(rootHadIt && pid === this.#root?.identity.pid))
+    await this.#terminateEach(signal, kin, root)
     // Reading environments takes longer, and may have to wait; the rest has had its signal by now.
     const carriers = (await this.#membership.members(processes).catch(() => [])).filter(
-      (one) => !kin.includes(one),
+      (one) => !kin.includes(one) && !(rootHadIt && one.pid === this.#root?.identity.pid),
     )
-    await this.#terminateEach(carriers, null)
+    await this.#terminateEach(signal, carriers, null)
   }
 
-  async #terminateEach(members: readonly ProcessEntry[], root: RootProcess | null): Promise<void> {
-    const sentToGroup = root?.signalGroup('SIGTERM') ?? false
+  async #terminateEach(
+    signal: NodeJS.Signals,
+    members: readonly ProcessEntry[],
+    root: RootProcess | null,
+  ): Promise<void> {
+    const sentToGroup = root?.signalGroup(signal) ?? false
     const others = members.filter(({ pgid }) => !(sentToGroup && pgid === root?.identity.pid))
-    await this.#signalEach(others, 'SIGTERM')
+    await this.#signalEach(others, signal)
     root?.signalGroup('SIGCONT')
     await this.#signalEach(others, 'SIGCONT')
   }

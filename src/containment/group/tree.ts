@@ -2,8 +2,10 @@ import { basename } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
 import type { Identity } from '../../identity.js'
 import type { Survivor } from '../../proof.js'
+import { settlesWithin } from '../../timers.js'
 import type { Exit, LaunchRequest, Tree, TreeReport } from '../contract.js'
 import type { ProcessEntry, ProcessTable } from '../processes/table.js'
+import type { StopPlan } from '../stop-plan.js'
 import type { Launched } from './launch.js'
 import { Membership } from './membership.js'
 import { Pause } from './pause.js'
@@ -25,6 +27,7 @@ export class GroupTree implements Tree {
   readonly stopped = new Promise<never>(() => {})
   readonly exited: Promise<Exit>
   readonly emptied: Promise<void>
+  readonly #stop: StopPlan
   readonly #process: RootProcess
   readonly #processes: TreeProcesses
   readonly #treeKill: TreeKill | null
@@ -47,6 +50,7 @@ export class GroupTree implements Tree {
     this.stderr = stderr
     this.exited = root.exited
     this.#lastSeen = [{ ...root.identity, name: basename(request.command) }]
+    this.#stop = request.stop
     this.#process = root
     this.#treeKill = treeKill
     const membership = new Membership(table, {
@@ -64,9 +68,14 @@ export class GroupTree implements Tree {
 
   opened(): void {}
 
-  async terminate(_grace: number): Promise<void> {
+  async terminate(grace: number): Promise<void> {
     if (this.#isOver) return
-    await this.#processes.terminate()
+    const { signal, terminate, endsStdin } = this.#stop
+    const isForRoot = terminate === 'root' && !endsStdin && this.#process.signal(signal)
+    if (isForRoot) this.#process.signal('SIGCONT')
+    if (isForRoot || endsStdin) await settlesWithin(grace / 2, this.exited)
+    if (this.#state !== 'running') return
+    await this.#processes.terminate(signal, isForRoot)
   }
 
   kill(): void {

@@ -1,9 +1,11 @@
 import { CoppiceError } from '../../errors.js'
 import { settlesWithin } from '../../timers.js'
 import type { Containment, LaunchRequest, Tree } from '../contract.js'
+import { noLimits, refuseLimits } from '../limits.js'
 import { isRunWithin } from '../processes/cookie.js'
 import { processTable } from '../processes/processes.js'
 import type { ProcessTable } from '../processes/table.js'
+import { plainStop } from '../stop-plan.js'
 import { Launcher } from './launcher.js'
 import { endGuardedRemains } from './remains.js'
 import { type Lease, launchBody } from './request.js'
@@ -60,6 +62,7 @@ export async function openGuard({
       const endTurn = await turns.take()
       try {
         if (isClosed) throw closed()
+        refuseLimits(request, ['pids', 'memory'], 'guard')
         const used = await living()
         if (isClosed) throw closed()
         const body = launchBody(request, used.environment, lease)
@@ -117,6 +120,8 @@ async function probe(guard: Containment, helper: string): Promise<void> {
     stdio: ['ignore', 'ignore', 'ignore'],
     linger: 'stop',
     bounds: { grace: 0, killBound: 1_000, timeout: 10_000 },
+    limits: noLimits,
+    stop: plainStop,
   })
   const { code } = await tree.exited
   if (code !== 0)

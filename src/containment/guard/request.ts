@@ -1,3 +1,4 @@
+import { constants } from 'node:os'
 import { CoppiceError } from '../../errors.js'
 import type { LaunchRequest, StdioPlan } from '../contract.js'
 import { runVariable, treeVariable } from '../processes/cookie.js'
@@ -14,7 +15,12 @@ export const launchField = {
   killBound: 7,
   timeout: 8,
   lease: 9,
+  terminate: 10,
+  stopSignal: 11,
+  stopStdin: 12,
   linger: 13,
+  mostProcesses: 15,
+  mostMemory: 16,
   terminal: 17,
   lastWord: 19,
 } as const
@@ -37,7 +43,7 @@ export function launchBody(
   inherited: Readonly<Record<string, string | undefined>>,
   lease: Lease | null,
 ): Uint8Array[] {
-  const { command, args, cwd, stdio, bounds, linger } = request
+  const { command, args, cwd, stdio, bounds, limits, linger, stop } = request
   const fields = [
     ...[command, ...args].map((argument) => textField(launchField.argument, argument)),
     ...environmentFields(request, inherited),
@@ -46,7 +52,12 @@ export function launchBody(
     fieldOf(launchField.grace, u64(bounds.grace)),
     fieldOf(launchField.killBound, u64(bounds.killBound)),
     fieldOf(launchField.timeout, u64(bounds.timeout)),
-    fieldOf(launchField.linger, Buffer.from([linger === 'keep' ? 1 : 0])),
+    fieldOf(launchField.terminate, flag(stop.terminate === 'root')),
+    fieldOf(launchField.stopSignal, Buffer.from([constants.signals[stop.signal]])),
+    fieldOf(launchField.stopStdin, flag(stop.endsStdin)),
+    fieldOf(launchField.linger, flag(linger === 'keep')),
+    fieldOf(launchField.mostProcesses, u64(limits.pids)),
+    fieldOf(launchField.mostMemory, u64(limits.memory)),
     ...(request.terminal === true ? [fieldOf(launchField.terminal, Buffer.from([1]))] : []),
     ...(request.lastWord === undefined ? [] : [textField(launchField.lastWord, request.lastWord)]),
     ...(lease === null
@@ -98,6 +109,10 @@ function changesSince(
   for (const [name, value] of Object.entries(now)) if (inherited[name] !== value) changes[name] = value
   for (const name of Object.keys(inherited)) if (!(name in now)) changes[name] = undefined
   return changes
+}
+
+function flag(isSet: boolean): Buffer {
+  return Buffer.from([isSet ? 1 : 0])
 }
 
 function textField(kind: number, text: string): Buffer {

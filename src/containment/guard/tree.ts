@@ -5,6 +5,7 @@ import { type Deferred, deferred, settlesWithin } from '../../timers.js'
 import type { Exit, HostPipes, LaunchRequest, StopCause, Tree, TreeReport } from '../contract.js'
 import type { Remains } from '../group/sweep.js'
 import { launchError } from '../launch-error.js'
+import type { LimitName } from '../limits.js'
 import type { Cookie } from '../processes/table.js'
 import { readEnd, readProcesses, unknownExit } from './end.js'
 import { type Frame, type FrameBody, fromLauncher } from './frames.js'
@@ -44,6 +45,7 @@ export class GuardTree implements Tree, TreeListener {
     killed: 0,
     lingered: [],
     survivors: [],
+    exceeded: null,
     usage: null,
   }
   /** While somebody waits for an answer to `look`. */
@@ -120,7 +122,7 @@ export class GuardTree implements Tree, TreeListener {
     if (type === fromLauncher.launched) this.#wasLaunched(body)
     else if (type === fromLauncher.launchFailed) this.#failed(body)
     else if (type === fromLauncher.refused) this.#refused(body)
-    else if (type === fromLauncher.stopping) this.#stopped.resolve(stopCauses[body.u8()] ?? 'lost')
+    else if (type === fromLauncher.stopping) this.#stopping(body.u8())
     else if (type === fromLauncher.rootExited) this.#rootExited(body)
     else if (type === fromLauncher.empty) this.#wasEmptied(body)
     else if (type === fromLauncher.survivors) this.#hasSurvivors(body)
@@ -156,6 +158,11 @@ export class GuardTree implements Tree, TreeListener {
     this.#launcher.forget(this.#number)
     const message = `cannot launch ${this.#request.command}: ${body.text()}`
     this.#launched.reject(new CoppiceError('launch_failed', message, { path: this.#request.command }))
+  }
+
+  #stopping(cause: number): void {
+    this.#report = { ...this.#report, exceeded: exceeded[cause] ?? null }
+    this.#stopped.resolve(stopCauses[cause] ?? 'lost')
   }
 
   #rootExited(body: FrameBody): void {
@@ -223,6 +230,8 @@ export const stopCauses: Readonly<Record<number, StopCause>> = {
   5: 'over_limit',
   6: 'over_limit',
 }
+
+const exceeded: Readonly<Record<number, LimitName>> = { 5: 'pids', 6: 'memory' }
 
 export const stages: Readonly<Record<number, string>> = {
   1: 'fork',

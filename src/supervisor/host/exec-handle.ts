@@ -1,6 +1,7 @@
 import { type Readable, Writable } from 'node:stream'
 import { StringDecoder } from 'node:string_decoder'
 import type { Exit, HostPipes, TreeReport, Usage } from '../../containment/contract.js'
+import { describeLimit, type Limits } from '../../containment/limits.js'
 import { CoppiceError } from '../../errors.js'
 import { deferred } from '../../timers.js'
 import type { OutputStream, TreeEnding, TreeResult } from '../messages.js'
@@ -50,6 +51,7 @@ export class ExecHandle implements PromiseLike<ExecResult> {
   readonly #input: Writable
   readonly #result = deferred<ExecResult>()
   readonly #drainBound: number
+  readonly #limits: Limits
   #link: KeeperLink | null = null
   #pipes: TreePipes | null = null
   #inputTaken: (() => void) | null = null
@@ -66,6 +68,7 @@ export class ExecHandle implements PromiseLike<ExecResult> {
       })
     this.#outputs = { 1: output(1), 2: output(2) }
     this.#drainBound = exec.request.bounds.drainBound
+    this.#limits = exec.request.limits
     this.#input = this.#openInput()
     this.stdin = stdio[0] === 'pipe' && exec.input === null ? this.#input : null
     this.pid = this.#launch(exec)
@@ -127,6 +130,7 @@ export class ExecHandle implements PromiseLike<ExecResult> {
       receive: (message) => {
         if (message.type === 'output') this.#outputs[message.stream].push(message.chunk)
         else if (message.type === 'stdinTaken') this.#inputTaken?.()
+        else if (message.type === 'endStdin') this.#input.end()
         else void this.#end(message.result)
       },
       lost: (error) => this.#fail(error),
@@ -164,11 +168,11 @@ export class ExecHandle implements PromiseLike<ExecResult> {
       ))
     )
       return
-    await this.#pipes?.drain(this.#drainBound)
+    await (result.lingers ? this.#pipes?.leave(this.#drainBound) : this.#pipes?.drain(this.#drainBound))
     this.#outputs[1].end()
     this.#outputs[2].end()
     this.#input.destroy()
-    const told = toResult(result, this.#outputs)
+    const told = toResult(result, this.#outputs, this.#limits)
     if (!result.byRun) {
       this.#result.resolve(told)
       return
@@ -211,7 +215,11 @@ export class ExecHandle implements PromiseLike<ExecResult> {
   }
 }
 
-function toResult({ report, ...result }: TreeResult, outputs: Record<OutputStream, Output>): ExecResult {
+function toResult(
+  { report, ...result }: TreeResult,
+  outputs: Record<OutputStream, Output>,
+  limits: Limits,
+): ExecResult {
   const { usage, ...tree } = report
   const { exit, ended, forced, durationMs } = result
   const told: ExecResult = {
@@ -227,14 +235,18 @@ function toResult({ report, ...result }: TreeResult, outputs: Record<OutputStrea
     durationMs,
     orThrow: () => {
       if (told.ok) return told
-      const how = exit.signal === null ? `with code ${exit.code}` : `by ${exit.signal}`
       const said = lastLines(told.stderr)
-      throw new Error(`the command ended ${how} (${ended})${said === '' ? '' : `: ${said}`}`)
+      throw new Error(`the command ${howItEnded(told, limits)}${said === '' ? '' : `: ${said}`}`)
     },
   }
   // Data of the result, so that it prints and compares as data.
   Object.defineProperty(told, 'orThrow', { enumerable: false })
   return told
+}
+
+function howItEnded({ exit, ended, tree }: ExecResult, limits: Limits): string {
+  if (tree.exceeded !== null) return `was ended: it went over its ${describeLimit(tree.exceeded, limits)}`
+  return `ended ${exit.signal === null ? `with code ${exit.code}` : `by ${exit.signal}`} (${ended})`
 }
 
 function lastLines(text: string): string {

@@ -1,11 +1,14 @@
 import { resolve } from 'node:path'
 import type { StdioPlan } from '../../containment/contract.js'
+import type { Limits } from '../../containment/limits.js'
 import { CoppiceError } from '../../errors.js'
 import type { Bounds } from '../../runs/bounds.js'
 import type { TreeRequest } from '../messages.js'
+import { type LimitOptions, parseLimits } from './limit-options.js'
 import { type BoundOptions, boundNames, parseBounds, refuseUnknown } from './options.js'
+import { parseStop, type StopOptions } from './stop-options.js'
 
-export interface ExecOptions extends BoundOptions {
+export interface ExecOptions extends BoundOptions, StopOptions {
   /** Default: the process's own at the moment of the call. */
   readonly cwd?: string
   /** Differences from the process's environment; undefined removes a variable. */
@@ -21,13 +24,38 @@ export interface ExecOptions extends BoundOptions {
   readonly terminal?: boolean
   /** How many bytes of stdout, and of stderr, the result keeps: half from the start, half from the end. 10 MiB; 256 MiB at most. */
   readonly output?: { readonly limit?: number }
+  /** What the whole tree may take. Default: its run's, which are its supervisor's, which are none. */
+  readonly limits?: LimitOptions
+  /**
+   * What becomes of processes that live when the root has exited. `stop`, the default: they are ended, and the result
+   * comes after that. `until-run-ends`: the result comes at once and lists them, and they live until the run ends.
+   */
+  readonly linger?: 'stop' | 'until-run-ends'
 }
 
-const known = ['cwd', 'env', 'input', 'stdio', 'terminal', 'output', ...boundNames]
+const known = [
+  'cwd',
+  'env',
+  'input',
+  'stdio',
+  'terminal',
+  'output',
+  'limits',
+  'linger',
+  'terminate',
+  'stop',
+  ...boundNames,
+]
 const plans: readonly unknown[] = ['pipe', 'inherit', 'ignore']
 const defaultLimit = 10 * 1024 * 1024
 /** Half of what a string can hold (V8: 2^29 - 24 characters); more is to be read from the stream. */
 const mostOutput = 256 * 1024 * 1024
+
+/** What holds for a command that asks for nothing else. */
+export interface ExecDefaults {
+  readonly bounds: Bounds
+  readonly limits: Limits
+}
 
 export interface ParsedExec {
   readonly request: TreeRequest
@@ -41,7 +69,7 @@ export function parseExec(
   command: string,
   args: readonly string[],
   options: ExecOptions,
-  defaults: Bounds,
+  defaults: ExecDefaults,
 ): ParsedExec {
   refuseUnknown('exec', options, known)
   const input = typeof options.input === 'string' ? Buffer.from(options.input) : (options.input ?? null)
@@ -55,7 +83,10 @@ export function parseExec(
       env: parseEnvironment(options.env ?? {}),
       stdio,
       terminal: options.terminal ?? false,
-      bounds: parseBounds(options, defaults),
+      bounds: parseBounds(options, defaults.bounds),
+      limits: parseLimits(options.limits, defaults.limits),
+      stop: parseStop(options, stdio[0]),
+      linger: parseLinger(options.linger, identity.run !== null),
     },
     input,
     limit: parseLimit(options.output),
@@ -71,6 +102,13 @@ function parseStdio(stdio: ExecOptions['stdio'], hasInput: boolean): [StdioPlan,
     if (!plans.includes(plan)) throw invalid(`stdio: ${String(plan)} is none of pipe, inherit, ignore`)
   }
   return [hasInput ? 'pipe' : (stdin as StdioPlan), stdout as StdioPlan, stderr as StdioPlan]
+}
+
+function parseLinger(linger: unknown, hasRun: boolean): TreeRequest['linger'] {
+  if (linger === undefined || linger === 'stop') return 'stop'
+  if (linger !== 'until-run-ends') throw invalid(`linger: ${String(linger)} is none of stop, until-run-ends`)
+  if (!hasRun) throw invalid('linger: until-run-ends is for a command of a run, which would end it')
+  return 'keep'
 }
 
 function parseArguments(args: readonly string[]): readonly string[] {

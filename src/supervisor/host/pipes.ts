@@ -9,6 +9,7 @@ import type { Output } from './output.js'
 /** A tree's pipes where the host opens them itself: its output and input pass through nobody else. */
 export class TreePipes {
   readonly stdin: Socket | null
+  readonly #outputs: readonly Socket[]
   readonly #pumps: Readonly<Record<OutputStream, Pump | null>>
 
   /** Throws `launch_failed` where one of them cannot be opened; then none is. */
@@ -37,6 +38,7 @@ export class TreePipes {
     // EPIPE: a tool may exit without reading its input.
     stdin?.on('error', () => {})
     this.stdin = stdin
+    this.#outputs = [stdout, stderr].filter((socket) => socket !== null)
     const pump = (source: Socket | null, output: Output) =>
       source && new Pump(source, (chunk) => output.push(chunk))
     this.#pumps = { 1: pump(stdout, outputs[1]), 2: pump(stderr, outputs[2]) }
@@ -52,6 +54,18 @@ export class TreePipes {
     for (const pump of pumps) pump.drain()
     await settlesWithin(bound, Promise.all(pumps.map((pump) => pump.done)))
     this.close()
+  }
+
+  /**
+   * The root has exited, and what it left writes on: reads what was written so far, and drops what comes later, since a
+   * pipe that nobody reads would stop or kill who writes.
+   */
+  async leave(bound: number): Promise<void> {
+    const pumps = [this.#pumps[1], this.#pumps[2]].filter((pump) => pump !== null)
+    await settlesWithin(bound, Promise.all(pumps.map((pump) => pump.caughtUp())))
+    for (const pump of pumps) pump.discard()
+    for (const output of this.#outputs) output.unref()
+    this.stdin?.destroy()
   }
 
   close(): void {

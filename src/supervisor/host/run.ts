@@ -130,7 +130,8 @@ export class HostRun implements BegunRun {
   exec(command: string, args: readonly string[] = [], options: ExecOptions = {}): ExecHandle {
     const tree = `${this.id}.${++this.#trees}`
     const bounds = { ...this.#spec.request.bounds, timeout: Number.POSITIVE_INFINITY }
-    const exec = parseExec({ run: this.id, tree }, command, args, options, bounds)
+    const { limits } = this.#spec
+    const exec = parseExec({ run: this.id, tree }, command, args, options, { bounds, limits })
     return new ExecHandle(
       {
         link: async () => {

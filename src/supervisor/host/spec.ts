@@ -1,8 +1,10 @@
+import type { Limits } from '../../containment/limits.js'
 import { type Duration, parseDuration } from '../../durations.js'
 import { CoppiceError } from '../../errors.js'
 import { newIdentifier } from '../../identifiers.js'
-import type { Bounds } from '../../runs/bounds.js'
 import type { RunRequest } from '../messages.js'
+import type { ExecDefaults } from './exec-options.js'
+import { type LimitOptions, parseLimits } from './limit-options.js'
 import { type BoundOptions, boundNames, parseBounds, refuseUnknown } from './options.js'
 
 /** What a run is to be. */
@@ -21,20 +23,35 @@ export interface RunSpec extends BoundOptions {
   readonly signal?: AbortSignal
   /** Names and values to find the run by. */
   readonly labels?: Readonly<Record<string, string>>
+  /** What each of its trees may take. */
+  readonly limits?: LimitOptions
 }
 
-const known = ['session', 'request', 'ifBusy', 'wait', 'priority', 'signal', 'labels', ...boundNames]
+const known = [
+  'session',
+  'request',
+  'ifBusy',
+  'wait',
+  'priority',
+  'signal',
+  'labels',
+  'limits',
+  ...boundNames,
+]
 
 export interface ParsedSpec {
   readonly request: RunRequest
   readonly signal: AbortSignal | null
+  /** Of each of its trees. */
+  readonly limits: Limits
 }
 
-export function parseSpec(spec: RunSpec, defaults: Bounds): ParsedSpec {
+export function parseSpec(spec: RunSpec, defaults: ExecDefaults): ParsedSpec {
   refuseUnknown('run', spec, known)
   const { session, request, labels, signal } = spec
   return {
     signal: signal ?? null,
+    limits: parseLimits(spec.limits, defaults.limits),
     request: {
       run: newIdentifier('r'),
       session: session === undefined ? null : parseName('session', session),
@@ -45,7 +62,7 @@ export function parseSpec(spec: RunSpec, defaults: Bounds): ParsedSpec {
           : { id: parseName('request.id', request.id), payload: JSON.stringify(request.payload ?? null) },
       priority: oneOf('priority', spec.priority ?? 'interactive', ['interactive', 'background']),
       labels: labels === undefined ? null : JSON.stringify(labels),
-      bounds: parseBounds(spec, defaults),
+      bounds: parseBounds(spec, defaults.bounds),
       wait: parseWait(spec),
     },
   }

@@ -1,11 +1,12 @@
 import { type ContainmentKind, containmentKinds } from '../../containment/contract.js'
 import { type Duration, parseDuration } from '../../durations.js'
 import { CoppiceError, isCoppiceError } from '../../errors.js'
-import type { Bounds } from '../../runs/bounds.js'
 import type { Outcome } from '../../runs/outcome.js'
 import type { KeeperSettings } from '../messages.js'
 import { buryKeeper } from './burial.js'
 import { type CancelOptions, parseCancel } from './cancel-options.js'
+import type { ExecDefaults } from './exec-options.js'
+import { type LimitOptions, parseLimits } from './limit-options.js'
 import { KeeperLink } from './link.js'
 import { Observer } from './observer.js'
 import { type BoundOptions, boundNames, parseBounds, refuseUnknown } from './options.js'
@@ -19,11 +20,13 @@ export interface SupervisorOptions extends BoundOptions, StateOptions {
   readonly handleSignals?: boolean
   /** Insists on this kind: `launch_failed` where it cannot be had. Default: the best that works here. */
   readonly containment?: ContainmentKind
+  /** What each tree may take, where its run or command asks for nothing else. Default: no limit. */
+  readonly limits?: LimitOptions
   /** What the keeper writes to stderr, by pino's levels. Default `silent`. */
   readonly logLevel?: 'silent' | 'error' | 'warn' | 'info' | 'debug'
 }
 
-const known = [...stateOptionNames, 'containment', 'handleSignals', 'logLevel', ...boundNames]
+const known = [...stateOptionNames, 'containment', 'handleSignals', 'limits', 'logLevel', ...boundNames]
 
 export interface CloseOptions {
   /** How long the whole shutdown may take; every run gets its share of it. Default: the runs' own bounds. */
@@ -33,13 +36,13 @@ export interface CloseOptions {
 /** Opens a supervisor, with a keeper thread of its own. Rejects with `store_unavailable`, `store_too_new` or `invalid_option`. */
 export async function openSupervisor(options: SupervisorOptions = {}): Promise<Supervisor> {
   refuseUnknown('openSupervisor', options, known)
-  const bounds = parseBounds(options)
+  const defaults = { bounds: parseBounds(options), limits: parseLimits(options.limits) }
   const settings: KeeperSettings = {
     store: storeSettings(options),
     containment: parseContainment(options.containment),
     logLevel: options.logLevel ?? 'silent',
   }
-  const supervisor = new Supervisor(settings, await KeeperLink.open(settings), bounds)
+  const supervisor = new Supervisor(settings, await KeeperLink.open(settings), defaults)
   if (options.handleSignals === true) supervisor.closeOnSignal()
   return supervisor
 }
@@ -57,15 +60,15 @@ function parseContainment(kind: unknown): ContainmentKind | null {
 /** One per gateway process. Its runs are supervised by its keeper, whatever the host's own thread does. */
 export class Supervisor extends Observer {
   readonly #settings: KeeperSettings
-  readonly #bounds: Bounds
+  readonly #defaults: ExecDefaults
   readonly #runs = new Map<string, HostRun>()
   #closed: Promise<void> | null = null
   #unsubscribe: () => void = () => {}
 
-  constructor(settings: KeeperSettings, link: KeeperLink, bounds: Bounds) {
+  constructor(settings: KeeperSettings, link: KeeperLink, defaults: ExecDefaults) {
     super(link)
     this.#settings = settings
-    this.#bounds = bounds
+    this.#defaults = defaults
     link.onDeath = (error) =>
       void buryKeeper(this.#settings, link.supervisor, [...this.#runs.values()], error)
   }
@@ -146,7 +149,7 @@ export class Supervisor extends Observer {
   }
 
   #newRun(spec: RunSpec): HostRun {
-    const parsed = parseSpec(spec, this.#bounds)
+    const parsed = parseSpec(spec, this.#defaults)
     if (this.#closed !== null) throw new CoppiceError('supervisor_closed', 'the supervisor is closed')
     const run = new HostRun(this.link, parsed)
     this.#runs.set(run.id, run)

@@ -98,7 +98,7 @@ async function launchTree(
   run: SupervisedRun | null,
   request: TreeRequest,
 ): Promise<Calls['launch']['answer']> {
-  const { tree: id, command, args, cwd, env, stdio, terminal } = request
+  const { tree: id, command, args, cwd, env, stdio, terminal, bounds, limits, stop, linger } = request
   const launch = cancellable(keeper, request)
   const launching = keeper.containment.launch({
     tree: id,
@@ -109,8 +109,10 @@ async function launchTree(
     env,
     stdio,
     terminal,
-    linger: 'stop',
-    bounds: request.bounds,
+    linger,
+    bounds,
+    limits,
+    stop,
     signal: run === null ? launch.signal : AbortSignal.any([launch.signal, run.killing]),
     ...lastWordOf(keeper, id),
   })

@@ -1,4 +1,4 @@
-import type { Tree } from '../../containment/contract.js'
+import type { Tree, TreeReport } from '../../containment/contract.js'
 import type { Bounds } from '../../runs/bounds.js'
 import { after, deferred, settlesWithin } from '../../timers.js'
 import type { OutputStream, SendToHost, TreeEnding, TreeRequest, TreeResult } from '../messages.js'
@@ -17,6 +17,9 @@ export class SupervisedTree {
   readonly #disarm: () => void
   #ended: TreeEnding | null = null
   #endedByRun = false
+  #isEnding = false
+  #lingers = false
+  #isTold = false
   #terminated = false
   #empty = false
   #forced = false
@@ -31,8 +34,12 @@ export class SupervisedTree {
     tree.stdin?.on('error', () => {}) // EPIPE: a tool may exit without reading its input.
     tree.emptied.then(() => {
       this.#empty = true
+      if (this.#lingers) void this.conclude(request.bounds.drainBound)
     })
-    tree.exited.then(() => endTree(this, 'exited', request.bounds))
+    tree.exited.then(() => {
+      if (request.linger === 'keep') void this.#rootHasExited()
+      else void endTree(this, 'exited', request.bounds)
+    })
     tree.stopped.then((cause) => endTree(this, cause, request.bounds))
     this.#disarm = after(request.bounds.timeout, () => void endTree(this, 'timed_out', request.bounds))
   }
@@ -51,9 +58,13 @@ export class SupervisedTree {
 
   /** Notes why the tree ends; false where that is known already: the first reason stays. */
   stop(ended: TreeEnding, byRun = false): boolean {
-    if (this.#ended !== null) return false
-    this.#ended = ended
-    this.#endedByRun = byRun
+    if (this.#isEnding) return false
+    this.#isEnding = true
+    // Of one that lingers the root has ended by itself; now it is the rest that ends.
+    if (this.#ended === null) {
+      this.#ended = ended
+      this.#endedByRun = byRun
+    }
     this.#disarm()
     return true
   }
@@ -71,6 +82,7 @@ export class SupervisedTree {
   async terminate(grace: number): Promise<void> {
     if (this.#terminated || this.#empty) return
     this.#terminated = true
+    if (this.request.stop.endsStdin) this.#endStdin()
     await this.tree.terminate(grace)
   }
 
@@ -87,24 +99,57 @@ export class SupervisedTree {
     const pumps = [...this.#pumps.values()]
     for (const pump of pumps) pump.drain()
     await settlesWithin(drainBound, Promise.all(pumps.map((pump) => pump.done)))
-    const report = await this.tree.report()
-    // A root that outlived the kill bound has no exit; nobody waits for it any longer.
-    const exit = (await settledNow(this.tree.exited)) ?? { code: null, signal: null }
+    const result = await this.#resultSoFar(await this.tree.report(), false)
     this.tree.abandon()
     for (const pump of pumps) pump.stop()
     this.tree.stdin?.destroy()
-    const result: TreeResult = {
-      exit,
+    this.#tell(result)
+    this.#result.resolve(result)
+    return result
+  }
+
+  /** What it left lives on until the run ends. Its caller need not wait for that: for them the command is over. */
+  async #rootHasExited(): Promise<void> {
+    const { drainBound } = this.request.bounds
+    const report = await this.tree.report()
+    if (this.#empty) return void (await this.conclude(drainBound))
+    if (this.#isEnding) return
+    this.#lingers = true
+    this.#ended = 'exited'
+    this.#disarm()
+    const pumps = [...this.#pumps.values()]
+    await settlesWithin(drainBound, Promise.all(pumps.map((pump) => pump.caughtUp())))
+    // Nothing has been asked of them so far: they are no survivors.
+    const result = await this.#resultSoFar({ ...report, proof: 'unproven', survivors: [] }, true)
+    this.#tell(result)
+    for (const pump of pumps) pump.discard()
+  }
+
+  async #resultSoFar(report: TreeReport, lingers: boolean): Promise<TreeResult> {
+    return {
+      // A root that outlived the kill bound has no exit; nobody waits for it any longer.
+      exit: (await settledNow(this.tree.exited)) ?? { code: null, signal: null },
       ended: this.#ended ?? 'exited',
       byRun: this.#endedByRun,
       // A guard's own timer may have been faster than ours.
       forced: this.#forced || report.killed > 0,
       report,
+      lingers,
       durationMs: Math.round(performance.now() - this.#launchedAt),
     }
+  }
+
+  /** The host hears of one end: its root's, where the rest lingers. */
+  #tell(result: TreeResult): void {
+    if (this.#isTold) return
+    this.#isTold = true
     this.#send({ type: 'treeEnded', tree: this.request.tree, result })
-    this.#result.resolve(result)
-    return result
+  }
+
+  /** Where the pipes are the host's, it is for the host to end. */
+  #endStdin(): void {
+    if (this.tree.pipes === null) this.tree.stdin?.end()
+    else this.#send({ type: 'endStdin', tree: this.request.tree })
   }
 
   /** Its pipes are the host's now, or nobody's: it may end before the host says so. */

@@ -1,0 +1,85 @@
+import { type ExecOptions, openSupervisor } from 'coppice'
+import { exec } from 'coppice/exec'
+import { describe, expect } from 'vitest'
+import { bestHere } from '../support/containment.ts'
+import { test } from '../support/scene.ts'
+
+/** Buffers what has no line feed: its memory grows to all of it. */
+const hoards = 'head -c 400m /dev/zero | tail | sleep 600'
+
+describe.skipIf(bestHere.containment === 'group')('case 18: over a limit is an ending of its own', () => {
+  test('of memory: the tree is killed, and the result and its error say so', async ({ scene }) => {
+    const result = await exec('sh', ['-c', hoards], { limits: { memory: '64MB' }, timeout: '20s' })
+    expect(result).toMatchObject({
+      ok: false,
+      ended: 'over_limit',
+      forced: true,
+      exit: { code: null, signal: 'SIGKILL' },
+      tree: { ...bestHere, exceeded: 'memory', survivors: [] },
+    })
+    expect(() => result.orThrow()).toThrowError(
+      'the command was ended: it went over its memory limit of 64MB',
+    )
+    expect(scene.living()).toEqual([])
+  })
+
+  test('of processes', async ({ scene }) => {
+    const forks = 'for i in 1 2 3 4 5 6 7 8 9 10 11 12; do sleep 600 & done; wait'
+    const result = await exec('sh', ['-c', forks], { limits: { pids: 10 }, timeout: '20s' })
+    expect(result).toMatchObject({ ended: 'over_limit', tree: { ...bestHere, exceeded: 'pids' } })
+    expect(() => result.orThrow()).toThrowError('pids limit of 10')
+    expect(scene.living()).toEqual([])
+    const fits = await exec('sh', ['-c', 'sleep 0.3 & sleep 0.3 & wait'], { limits: { pids: 10 } })
+    expect(fits).toMatchObject({ ok: true, tree: { exceeded: null } })
+  })
+
+  test('memory that processes share counts once', async ({ scene }) => {
+    expect(scene.living()).toEqual([])
+    // Eight processes of 40 MB each, all of it the parent's own pages.
+    const shares =
+      '$x = "a" x 40_000_000; for (1..7) { fork or do { sleep 1; exit } } sleep 1; 1 while wait > 0'
+    expect(await exec('perl', ['-e', shares], { limits: { memory: '160MB' } })).toMatchObject({ ok: true })
+  })
+
+  test('a run’s and a supervisor’s limits are those of each of their trees, and a command’s own come first', async ({
+    scene,
+  }) => {
+    const supervisor = await openSupervisor({ state: scene.state, limits: { memory: '64MB', pids: 50 } })
+    const limits = { memory: '1GB' }
+    const ended = (options: ExecOptions, spec = {}) =>
+      supervisor.run(spec, async (run) => (await run.exec('sh', ['-c', hoards], options)).tree.exceeded)
+    expect(await ended({})).toBe('memory')
+    expect(await ended({ timeout: '1s', limits })).toBeNull()
+    expect(await ended({ timeout: '1s' }, { limits })).toBeNull()
+    await supervisor.close()
+  })
+})
+
+describe('limits that nobody can hold', () => {
+  test('are refused, with what would hold them', async ({ scene }) => {
+    const supervisor = await openSupervisor({ state: scene.state, containment: 'group' })
+    const launch = (limits: ExecOptions['limits']) =>
+      supervisor.run({}, (run) => run.exec('true', [], limits === undefined ? {} : { limits }))
+    await expect(launch({ memory: '64MB' })).rejects.toMatchObject({
+      code: 'launch_failed',
+      message:
+        'cannot launch true: its memory limit of 64MB needs containment guard or cgroup, and here is group',
+    })
+    await expect(launch({ pids: 3 })).rejects.toThrowError(/pids limit of 3 needs containment guard/)
+    await expect(launch({ cpus: 0.5 })).rejects.toThrowError(/cpus limit of 0.5 needs .* controller cpu/)
+    expect(await launch({ memory: Number.POSITIVE_INFINITY })).toMatchObject({ ok: true })
+    await supervisor.close()
+  })
+
+  test('are refused where they are no limits at all', () => {
+    const refused = (limits: object, message: RegExp) =>
+      expect(() => exec('true', [], { limits })).toThrowError(
+        expect.objectContaining({ code: 'invalid_option', message: expect.stringMatching(message) }),
+      )
+    refused({ memory: 'much' }, /^limits.memory: "much" is no size/)
+    refused({ memory: 0 }, /^limits.memory: 0 is not a size above 0/)
+    refused({ pids: 1.5 }, /^limits.pids: 1.5 is not a whole number from 1 on/)
+    refused({ cpus: 0 }, /^limits.cpus: 0 is not a number above 0/)
+    refused({ processes: 3 }, /no option processes/)
+  })
+})
