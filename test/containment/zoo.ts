@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { openSupervisor } from 'coppice'
 import { settlesWithin } from '#src/timers.js'
 import { isAlive, killIfAlive, type Living, nameOf, parentOf, startTimeOf } from '../support/alive.ts'
 import { eventually } from '../support/eventually.ts'
@@ -89,6 +90,12 @@ export async function survivorsOf(
 
   const alive = (name: string) =>
     (announced.get(name) ?? []).filter(({ pid, startTime }) => isAlive(pid, startTime))
+  // Guard, launcher and supervisor are dead: the next supervisor finds what they left.
+  if (ending === 'supervisor' && names.includes('kills-its-parents')) {
+    const next = await openSupervisor({ state: scene.state, grace: '200ms' })
+    await eventually(async () => (await next.runs({ state: 'live' })).length === 0, { within: 20_000 })
+    await next.close()
+  }
   // A supervisor that is gone is waited for by nobody: its guards take their grace. To look for processes before that
   // proves nothing, since one that hops can be missed by a look.
   await eventually(() => scene.launchers().length === 0, { within: killBound }).catch(() => {})
