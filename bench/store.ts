@@ -18,8 +18,8 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
+import { count, inMs, median, quantile, spread, table } from './figures.ts'
 import type { Round } from './store/cycles.ts'
-import { count, inMs, median, quantile, table } from './store/figures.ts'
 import type { Order } from './store/keeper.ts'
 import { lockAndUnlock } from './store/rival.ts'
 
@@ -109,10 +109,6 @@ async function ask<T>(order: Order): Promise<T> {
 
 function perSecond({ cycles, ms }: Round): number {
   return (cycles / ms) * 1_000
-}
-
-function spread(values: readonly number[]) {
-  return { median: median(values), least: Math.min(...values), most: Math.max(...values) }
 }
 
 type Comparison = Awaited<ReturnType<typeof compare>>

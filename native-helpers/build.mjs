@@ -14,8 +14,20 @@ const here = dirname(fileURLToPath(import.meta.url))
 const output = join(here, 'build')
 
 const language = ['-std=c11', '-D_GNU_SOURCE', '-Wall', '-Wextra', '-Werror', '-pedantic']
-const small = ['-Os', '-ffunction-sections', '-fdata-sections', '-Wl,--gc-sections', '-static', '-s']
-const sanitized = ['-O1', '-g', '-fno-omit-frame-pointer', '-fsanitize=address,undefined', '-fno-sanitize-recover=all']
+const sections = [
+  '-ffunction-sections',
+  '-fdata-sections',
+  '-Wl,--gc-sections',
+  '-fno-asynchronous-unwind-tables',
+]
+const small = ['-Os', ...sections, '-static', '-s']
+const sanitized = [
+  '-O1',
+  '-g',
+  '-fno-omit-frame-pointer',
+  '-fsanitize=address,undefined',
+  '-fno-sanitize-recover=all',
+]
 
 if (process.platform === 'linux') {
   if (process.argv.includes('--sanitized')) build('coppice-launcher-sanitized', sanitized, ['cc'])
@@ -31,11 +43,17 @@ function build(name, flags, compilers) {
   const target = join(output, name)
   if (compiler === undefined) {
     if (!existsSync(target))
-      process.stderr.write('coppice: there is no C compiler: the native helper is not built, and trees can escape\n')
+      process.stderr.write(
+        'coppice: there is no C compiler: the native helper is not built, and trees can escape\n',
+      )
     return
   }
   const digest = createHash('sha256').update([compiler, ...language, ...flags].join(' '))
-  for (const file of files) digest.update(file).update('\0').update(readFileSync(join(folder, file)))
+  for (const file of files)
+    digest
+      .update(file)
+      .update('\0')
+      .update(readFileSync(join(folder, file)))
   const stamp = `${target}.stamp`
   const inputs = digest.digest('hex')
   if (existsSync(target) && existsSync(stamp) && readFileSync(stamp, 'utf8') === inputs) return
@@ -43,7 +61,9 @@ function build(name, flags, compilers) {
   mkdirSync(output, { recursive: true })
   // A launcher that runs keeps its file: the new one is moved into its place.
   const made = `${target}.${process.pid}`
-  const { status, stderr } = spawnSync(compiler, [...language, ...flags, ...sources, '-o', made], { encoding: 'utf8' })
+  const { status, stderr } = spawnSync(compiler, [...language, ...flags, ...sources, '-o', made], {
+    encoding: 'utf8',
+  })
   if (status !== 0) {
     process.stderr.write(stderr ?? '')
     process.exit(1)

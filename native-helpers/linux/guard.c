@@ -21,15 +21,18 @@
 #include "frame.h"
 #include "request.h"
 #include "root.h"
+#include "terminal.h"
 
 enum {
-    /* Between the end of its tree and the end of its lease, for clocks, and for what a machine does meanwhile. */
-    LEASE_MARGIN_MS = 1000,
     SAMPLE_MS = 100,
     FIRST_LOOK_MS = 2,
     LAST_LOOK_MS = 200,
     /* How many processes a report names; it counts them all. */
     MOST_NAMED = 32,
+    /* A storm's dead come as fast as they are waited for: timers and control have their turn after so many. */
+    MOST_REAPED = 64,
+    /* As many as there may be in a moment: each of them would be looked at, to find the living among them. */
+    MOST_REAPED_BEFORE_KILL = 8192,
 };
 
 enum state { LAUNCHING, RUNNING, STOPPING, KILLING, EMPTY, FAILED };
@@ -49,6 +52,8 @@ struct guard {
     struct cgroup cgroup;
     /* No child of ours is left, and yet somebody lives in the cgroup. */
     bool waits_for_cgroup;
+    struct terminal terminal;
+    bool is_suspended;
 
     enum state state;
     struct launch_error failure;
@@ -57,6 +62,8 @@ struct guard {
     int root_handle;
     bool root_exited;
     int root_status;
+    /* More may be dead than were waited for so far. */
+    bool has_dead;
     bool keeper_lost;
     bool rest_terminated;
     bool forced;
@@ -90,7 +97,7 @@ static void look_at_root(struct guard *guard);
 static void read_control(struct guard *guard);
 static void end_without_keeper(struct guard *guard);
 static void read_report(struct guard *guard);
-static void reap(struct guard *guard);
+static void reap(struct guard *guard, int most);
 static void root_has_exited(struct guard *guard);
 static void stop(struct guard *guard, enum cause cause, uint64_t grace);
 static void terminate_root(struct guard *guard);
@@ -136,6 +143,7 @@ static void set_up(struct guard *guard, const struct guard_task *task) {
         .stdin_reader = -1,
         .root_handle = -1,
         .cgroup = NO_CGROUP,
+        .terminal = {.file = -1},
         .shared = task->shared,
         .walk = task->walk,
         .deadline = NONE,
@@ -146,10 +154,12 @@ static void set_up(struct guard *guard, const struct guard_task *task) {
         .sample_at = NONE,
     };
     prctl(PR_SET_NAME, "coppice-guard");
-    setsid();
 }
 
 static void launch(struct guard *guard) {
+    /* In another process session a terminal would be out of reach. */
+    if (guard->request.has_terminal) guard->terminal = terminal_open();
+    else setsid();
     uint64_t now = clock_ms();
     guard->deadline = guard->request.timeout == NONE ? NONE : clock_after(now, guard->request.timeout);
     if (now >= lease_moment(guard)) {
@@ -162,6 +172,7 @@ static void launch(struct guard *guard) {
     sigemptyset(&signals);
     sigaddset(&signals, SIGCHLD);
     sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGCONT);
     guard->signals = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
     int stdio[3] = {-1, -1, -1};
     guard->failure.stage = STAGE_CGROUP;
@@ -169,7 +180,7 @@ static void launch(struct guard *guard) {
     if (has_cgroup) guard->failure.stage = STAGE_STDIO;
     if (has_cgroup && guard->signals >= 0 && prctl(PR_SET_CHILD_SUBREAPER, 1) == 0 && open_pipes(guard, stdio)) {
         guard->failure.stage = STAGE_FORK;
-        guard->root = root_launch(&guard->request, stdio, &guard->report);
+        guard->root = root_launch(&guard->request, &guard->terminal, stdio, &guard->report);
         if (guard->root > 0) guard->root_handle = (int)syscall(SYS_pidfd_open, guard->root, 0);
     } else {
         guard->root = -1;
@@ -223,6 +234,8 @@ static bool is_over(const struct guard *guard) {
     return guard->state == EMPTY && (!has_pipes || guard->control < 0);
 }
 
+static uint64_t earlier(uint64_t a, uint64_t b) { return a < b ? a : b; }
+
 static void act_on_time(struct guard *guard) {
     uint64_t now = clock_ms();
     if (guard->state == EMPTY) return;
@@ -232,7 +245,8 @@ static void act_on_time(struct guard *guard) {
     }
     if (now >= lease_moment(guard)) {
         guard->request.lease = NONE;
-        stop(guard, CAUSE_LEASE, guard->request.grace);
+        /* The other half is for the kill. */
+        stop(guard, CAUSE_LEASE, earlier(guard->request.grace, guard->request.lease_reserve / 2));
     }
     if (now >= guard->second_step_at) terminate_all(guard);
     if (now >= guard->kill_at) {
@@ -249,8 +263,6 @@ static void act_on_time(struct guard *guard) {
     }
     if (now >= guard->sample_at) sample(guard);
 }
-
-static uint64_t earlier(uint64_t a, uint64_t b) { return a < b ? a : b; }
 
 static uint64_t next_moment(const struct guard *guard) {
     if (guard->state == EMPTY) return NONE;
@@ -271,8 +283,7 @@ static uint64_t lease_moment(const struct guard *guard) {
     if (guard->request.lease == NONE) return NONE;
     uint64_t renewed = atomic_load(&guard->shared->lease);
     uint64_t lease = renewed > guard->request.lease ? renewed : guard->request.lease;
-    uint64_t needed = clock_after(clock_after(guard->request.grace, guard->request.kill_bound), LEASE_MARGIN_MS);
-    return lease > needed ? lease - needed : 0;
+    return lease > guard->request.lease_reserve ? lease - guard->request.lease_reserve : 0;
 }
 
 static void wait_for_news(struct guard *guard) {
@@ -285,24 +296,29 @@ static void wait_for_news(struct guard *guard) {
         [CGROUP] = {.fd = guard->waits_for_cgroup ? guard->cgroup.events : -1, .events = POLLPRI},
     };
     uint64_t now = clock_ms();
-    uint64_t next = next_moment(guard);
+    uint64_t next = guard->has_dead ? now : next_moment(guard);
     struct timespec pause = {0};
     if (next != NONE && next > now) {
         pause.tv_sec = (time_t)((next - now) / 1000);
         pause.tv_nsec = (long)((next - now) % 1000) * 1000000;
     }
-    if (ppoll(files, ALL, next == NONE ? NULL : &pause, NULL) <= 0) return;
+    if (ppoll(files, ALL, next == NONE ? NULL : &pause, NULL) < 0) return;
     if (files[REPORT].revents) read_report(guard);
     if (files[SIGNALS].revents) {
-        struct signalfd_siginfo news;
-        while (read(guard->signals, &news, sizeof news) == (ssize_t)sizeof news) {
+        struct signalfd_siginfo news[2];
+        ssize_t length = read(guard->signals, news, sizeof news);
+        for (size_t i = 0; length > 0 && i < (size_t)length / sizeof *news; i++) {
             /* From whoever takes over what belonged to a supervisor that does not answer. */
-            if (news.ssi_signo == SIGTERM) end_without_keeper(guard);
+            if (news[i].ssi_signo == SIGTERM) end_without_keeper(guard);
+            if (news[i].ssi_signo == SIGCONT && guard->is_suspended) {
+                guard->is_suspended = false;
+                terminal_resume(&guard->terminal, guard->root);
+            }
         }
-        reap(guard);
     }
+    if (files[SIGNALS].revents || guard->has_dead) reap(guard, MOST_REAPED);
     if (files[ROOT].revents && guard->report < 0) look_at_root(guard);
-    if (files[CGROUP].revents) reap(guard);
+    if (files[CGROUP].revents) reap(guard, MOST_REAPED);
     if (files[CONTROL].revents) read_control(guard);
 }
 
@@ -313,7 +329,7 @@ static void wait_for_news(struct guard *guard) {
 static void look_at_root(struct guard *guard) {
     close(guard->root_handle);
     guard->root_handle = -1;
-    reap(guard);
+    reap(guard, MOST_REAPED);
     if (guard->state != RUNNING || guard->root_exited || guard->request.lingers) return;
     stop(guard, CAUSE_ROOT_EXITED, guard->request.grace);
 }
@@ -369,24 +385,35 @@ static void read_report(struct guard *guard) {
     bool is_limited = guard->request.most_processes != NONE || guard->request.most_memory != NONE;
     if (is_limited) guard->sample_at = clock_ms();
     /* Its exit may have been told before its start. */
-    reap(guard);
+    reap(guard, MOST_REAPED);
 }
 
-static void reap(struct guard *guard) {
+static void reap(struct guard *guard, int most) {
     /* The exit of a root that could not become its command is no exit: the report comes first. */
-    if (guard->report >= 0) return;
+    if (guard->report >= 0 || guard->state == EMPTY) return;
     bool had_exited = guard->root_exited;
-    for (;;) {
+    guard->has_dead = true;
+    for (int reaped = 0; reaped < most; reaped++) {
         int status;
-        pid_t pid = wait4(-1, &status, WNOHANG | __WALL, NULL);
+        int stops = guard->terminal.file >= 0 ? WUNTRACED : 0;
+        pid_t pid = wait4(-1, &status, WNOHANG | __WALL | stops, NULL);
         if (pid < 0 && errno == EINTR) continue;
+        if (pid > 0 && WIFSTOPPED(status)) {
+            if (pid == guard->root && guard->state == RUNNING) {
+                guard->is_suspended = true;
+                terminal_suspend(&guard->terminal, guard->root);
+            }
+            continue;
+        }
         if (pid == guard->root && pid > 0) {
             guard->root_exited = true;
             guard->root_status = status;
+            terminal_give_back(&guard->terminal);
         }
         if (pid < 0) {
             /* ECHILD. Whatever lost its parent came to us, so nobody is left, but for who came into the cgroup. */
             guard->waits_for_cgroup = cgroup_is_populated(&guard->cgroup);
+            guard->has_dead = false;
             if (guard->waits_for_cgroup) break;
             if (!had_exited) stop_where_the_kernel_held_a_limit(guard);
             guard->state = EMPTY;
@@ -394,7 +421,10 @@ static void reap(struct guard *guard) {
             leave_cgroup(guard);
             return;
         }
-        if (pid == 0) break;
+        if (pid == 0) {
+            guard->has_dead = false;
+            break;
+        }
     }
     if (guard->root_exited && !had_exited) root_has_exited(guard);
 }
@@ -463,6 +493,8 @@ static void terminate_all(struct guard *guard) {
 
 static void kill_tree(struct guard *guard) {
     guard->forced = true;
+    reap(guard, MOST_REAPED_BEFORE_KILL);
+    if (guard->state == EMPTY) return;
     /* At one stroke where the kernel can; whoever has left the cgroup is found at the next look. */
     bool is_first = guard->look_pause == FIRST_LOOK_MS;
     if (is_first) descendants_of_us(guard->walk, NULL, 0, &guard->found);
@@ -477,7 +509,7 @@ static void kill_tree(struct guard *guard) {
     guard->found = before;
     guard->look_at = clock_ms() + guard->look_pause;
     guard->look_pause = earlier(guard->look_pause * 2, LAST_LOOK_MS);
-    reap(guard);
+    reap(guard, MOST_REAPED);
 }
 
 static void stop_where_the_kernel_held_a_limit(struct guard *guard) {
@@ -536,6 +568,7 @@ static void tell_launched(struct guard *guard) {
 
 static void tell_failed(struct guard *guard) {
     guard->state = FAILED;
+    terminal_give_back(&guard->terminal);
     struct message message;
     message_begin(&message, FRAME_LAUNCH_FAILED, guard->tree);
     message_u32(&message, guard->failure.stage);

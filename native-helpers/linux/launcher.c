@@ -21,6 +21,7 @@
 #include "guard.h"
 #include "request.h"
 #include "root.h"
+#include "terminal.h"
 
 enum {
     PROTOCOL_VERSION = 1,
@@ -31,6 +32,8 @@ enum {
     GUARD_LOOK_MS = 200,
     /* After this, what is left of a lost guard's tree is told as surviving. */
     ORPHAN_BOUND_MS = 10000,
+    /* A storm's dead come as fast as they are waited for, and the other trees must not wait for its end. */
+    MOST_REAPED = 1024,
 };
 
 /*
@@ -61,7 +64,11 @@ struct launcher {
     int events;
     bool is_closing;
     bool has_orphans;
+    /* More may be dead than were waited for so far. */
+    bool has_dead;
     uint32_t killed;
+    /* What was killed last, so that nobody is counted twice who takes a moment to die. */
+    struct processes before;
     /* Bytes of a frame that is too long, which are still to come. */
     size_t skip;
     uint64_t look_at;
@@ -72,6 +79,8 @@ struct launcher {
     size_t size;
     struct shared *shared;
     enum walk walk;
+    /* As it was at the start, for when a guard is lost that had lent it. */
+    struct terminal terminal;
 };
 
 struct rlimit descriptor_limit_at_start;
@@ -97,7 +106,7 @@ static struct entry *find_tree(struct launcher *launcher, uint32_t tree);
 static void refuse(struct launcher *launcher, uint32_t tree, const char *why);
 static void queue(struct launcher *launcher, const void *bytes, size_t length);
 static void flush(struct launcher *launcher);
-static void watch(struct launcher *launcher, int file, uint32_t key, uint32_t events, int how);
+static bool watch(struct launcher *launcher, int file, uint32_t key, uint32_t events, int how);
 
 int launcher_serve(int control, enum walk walk) {
     struct launcher launcher;
@@ -110,8 +119,7 @@ int launcher_serve(int control, enum walk walk) {
             uint32_t key = (uint32_t)events[i].data.u64;
             if (key == SIGNALS_KEY) {
                 struct signalfd_siginfo news[8];
-                while (read(launcher.signals, news, sizeof news) > 0) continue;
-                reap(&launcher);
+                if (read(launcher.signals, news, sizeof news) > 0) launcher.has_dead = true;
             } else if (key == CONTROL_KEY) {
                 if (events[i].events & EPOLLOUT) flush(&launcher);
                 if (events[i].events & ~(uint32_t)EPOLLOUT) read_control(&launcher);
@@ -119,9 +127,13 @@ int launcher_serve(int control, enum walk walk) {
                 read_guard(&launcher, key - FIRST_TREE_KEY);
             }
         }
+        if (launcher.has_dead) reap(&launcher);
         if (launcher.has_orphans) end_orphans(&launcher);
         free_guards(&launcher);
     }
+    buffer_free(&launcher.out);
+    processes_free(&launcher.before);
+    free(launcher.trees);
     return 0;
 }
 
@@ -130,6 +142,7 @@ static bool is_awaited(const struct launcher *launcher, const struct entry *entr
 }
 
 static int pause_of(const struct launcher *launcher) {
+    if (launcher->has_dead) return 0;
     if (launcher->has_orphans) return ORPHAN_LOOK_MS;
     for (size_t i = 0; i < launcher->count; i++) {
         if (is_awaited(launcher, &launcher->trees[i])) return GUARD_LOOK_MS;
@@ -151,6 +164,7 @@ static void free_guards(struct launcher *launcher) {
 static bool set_up(struct launcher *launcher, int control, enum walk walk) {
     *launcher = (struct launcher){.control = control, .walk = walk};
     prctl(PR_SET_NAME, "coppice-launcher");
+    launcher->terminal = terminal_open();
     if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0) return false;
     /* Ctrl-C and a tool's signal to its group are not for us; they stay blocked in the guards as well. */
     sigset_t all;
@@ -171,9 +185,8 @@ static bool set_up(struct launcher *launcher, int control, enum walk walk) {
     getrlimit(RLIMIT_NOFILE, &descriptor_limit_at_start);
     struct rlimit most = {.rlim_cur = descriptor_limit_at_start.rlim_max, .rlim_max = descriptor_limit_at_start.rlim_max};
     setrlimit(RLIMIT_NOFILE, &most);
-    watch(launcher, launcher->signals, SIGNALS_KEY, EPOLLIN, EPOLL_CTL_ADD);
-    watch(launcher, control, CONTROL_KEY, EPOLLIN, EPOLL_CTL_ADD);
-    return true;
+    return watch(launcher, launcher->signals, SIGNALS_KEY, EPOLLIN, EPOLL_CTL_ADD) &&
+           watch(launcher, control, CONTROL_KEY, EPOLLIN, EPOLL_CTL_ADD);
 }
 
 static void say_hello(struct launcher *launcher) {
@@ -259,7 +272,8 @@ static void start_guard(struct launcher *launcher, const struct frame *frame) {
     }
     int ends[2] = {-1, -1};
     pid_t guard = -1;
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0) {
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0 &&
+        watch(launcher, ends[0], frame->tree + FIRST_TREE_KEY, EPOLLIN, EPOLL_CTL_ADD)) {
         guard = (pid_t)syscall(SYS_clone, (unsigned long)GUARD_SIGNAL, NULL, NULL, NULL, NULL);
         if (guard == 0) become_guard(launcher, ends[1], frame);
     }
@@ -277,7 +291,6 @@ static void start_guard(struct launcher *launcher, const struct frame *frame) {
     close(ends[1]);
     launcher->trees[launcher->count++] =
         (struct entry){.tree = frame->tree, .guard = guard, .socket = ends[0], .lost_at = NONE};
-    watch(launcher, ends[0], frame->tree + FIRST_TREE_KEY, EPOLLIN, EPOLL_CTL_ADD);
 }
 
 /* The sockets of other guards above all: while a copy is open somewhere, nobody sees that the launcher is gone. */
@@ -344,12 +357,15 @@ static void read_guard(struct launcher *launcher, uint32_t tree) {
     struct message message;
     for (;;) {
         ssize_t length = recv(entry->socket, message.bytes, sizeof message.bytes, MSG_DONTWAIT);
-        if (length < 0 && errno == EINTR) continue;
+        /* Reset where the guard ended with a frame of ours unread; what it said before is still to be read (unix(7)). */
+        if (length < 0 && (errno == EINTR || errno == ECONNRESET)) continue;
         if (length < 0 && errno == EAGAIN) return;
         if (length <= 0) break;
         struct frame frame;
         size_t taken;
         if (frame_first(message.bytes, (size_t)length, &frame, &taken) != FRAME_WHOLE) continue;
+        /* A tool can make its guard say anything (ptrace(2)), but not of its neighbours. */
+        if (frame.tree != tree || taken != (size_t)length) continue;
         if (frame.type == FRAME_EMPTY || frame.type == FRAME_LAUNCH_FAILED || frame.type == FRAME_REFUSED)
             entry->is_done = true;
         queue(launcher, message.bytes, (size_t)length);
@@ -360,7 +376,8 @@ static void read_guard(struct launcher *launcher, uint32_t tree) {
 }
 
 static void reap(struct launcher *launcher) {
-    for (;;) {
+    int left = MOST_REAPED;
+    while (left-- > 0) {
         int status;
         pid_t guard = waitpid(-1, &status, WNOHANG | WUNTRACED | __WCLONE);
         if (guard < 0 && errno == EINTR) continue;
@@ -369,12 +386,13 @@ static void reap(struct launcher *launcher) {
         if (WIFSTOPPED(status)) kill(guard, SIGCONT);
         else guard_has_died(launcher, guard);
     }
-    for (;;) {
+    while (left-- > 0) {
         pid_t orphan = waitpid(-1, NULL, WNOHANG);
         if (orphan < 0 && errno == EINTR) continue;
         if (orphan == 0) launcher->has_orphans = true;
         if (orphan <= 0) break;
     }
+    launcher->has_dead = left < 0;
 }
 
 static void guard_has_died(struct launcher *launcher, pid_t guard) {
@@ -405,12 +423,17 @@ static void end_orphans(struct launcher *launcher) {
     if (guards) {
         for (size_t i = 0; i < launcher->count; i++) guards[i] = launcher->trees[i].guard;
         kill_descendants(launcher->walk, guards, launcher->count, &found);
-        launcher->killed += (uint32_t)found.used;
+        for (size_t i = 0; i < found.used; i++) {
+            if (!contains(&launcher->before, &found.entries[i])) launcher->killed++;
+        }
+        processes_free(&launcher->before);
+        launcher->before = found;
         free(guards);
     }
     pid_t orphan;
+    int left = MOST_REAPED;
     do orphan = waitpid(-1, NULL, WNOHANG);
-    while (orphan > 0 || (orphan < 0 && errno == EINTR));
+    while ((orphan > 0 && left-- > 0) || (orphan < 0 && errno == EINTR));
     bool is_empty = orphan < 0;
     launcher->has_orphans = !is_empty;
     uint64_t now = clock_ms();
@@ -419,14 +442,16 @@ static void end_orphans(struct launcher *launcher) {
         if (entry->lost_at == NONE || (!is_empty && now < clock_after(entry->lost_at, ORPHAN_BOUND_MS))) continue;
         struct message message;
         message_begin(&message, FRAME_GUARD_LOST, entry->tree);
+        terminal_give_back(&launcher->terminal);
         message_u8(&message, is_empty);
         message_u32(&message, launcher->killed);
         message_end(&message);
         queue(launcher, message.bytes, message.used);
         forget(launcher, entry);
     }
-    if (is_empty) launcher->killed = 0;
-    processes_free(&found);
+    if (!is_empty) return;
+    launcher->killed = 0;
+    processes_free(&launcher->before);
 }
 
 static void forget(struct launcher *launcher, struct entry *entry) {
@@ -469,7 +494,8 @@ static void flush(struct launcher *launcher) {
     watch(launcher, launcher->control, CONTROL_KEY, events, EPOLL_CTL_MOD);
 }
 
-static void watch(struct launcher *launcher, int file, uint32_t key, uint32_t events, int how) {
+/* False where the user has used up fs.epoll.max_user_watches, or the kernel its memory. */
+static bool watch(struct launcher *launcher, int file, uint32_t key, uint32_t events, int how) {
     struct epoll_event event = {.events = events, .data = {.u64 = key}};
-    epoll_ctl(launcher->events, how, file, &event);
+    return epoll_ctl(launcher->events, how, file, &event) == 0;
 }

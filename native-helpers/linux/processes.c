@@ -13,7 +13,7 @@
 #include "clock.h"
 
 /* As many as a storm of 400 needs in practice, several times over. */
-enum { FREEZE_ROUNDS = 40, FREEZE_MS = 200 };
+enum { FREEZE_ROUNDS = 40, FREEZE_MS = 50, CHILD_PASSES = 16 };
 
 static bool add(struct processes *processes, const struct process *process);
 static bool walk_children(const pid_t *except, size_t except_count, struct processes *found);
@@ -23,6 +23,8 @@ static bool children_of_thread(pid_t pid, pid_t thread, const pid_t *except, siz
                                struct processes *found);
 static bool walk_all(const pid_t *except, size_t except_count, struct processes *found);
 static bool is_one_of(pid_t pid, const pid_t *pids, size_t count);
+static void stop_children(const pid_t *except, size_t except_count);
+static pid_t stop_each_child(const pid_t *except, size_t except_count);
 static bool is_stopped(const struct process *process);
 static bool never_shows_a_stop(const struct process *process);
 static ssize_t read_file(const char *path, char *bytes, size_t size);
@@ -51,6 +53,7 @@ bool kill_descendants(enum walk walk, const pid_t *except, size_t except_count, 
         struct processes last = before;
         before = *found;
         *found = last;
+        if (walk == WALK_CHILDREN) stop_children(except, except_count);
         if (!descendants_of_us(walk, except, except_count, found)) break;
         size_t running = 0;
         for (size_t i = 0; i < found->used; i++) {
@@ -62,8 +65,55 @@ bool kill_descendants(enum walk walk, const pid_t *except, size_t except_count, 
         if (running == 0 || clock_ms() > until) break;
     }
     processes_free(&before);
-    for (size_t i = 0; i < found->used; i++) process_signal(&found->entries[i], SIGKILL);
-    return found->used > 0;
+    size_t killed = 0;
+    for (size_t i = 0; i < found->used; i++) {
+        /* It is gone, or another user's by now (setuid(2)): then it is there to be seen, and not killed. */
+        if (process_signal(&found->entries[i], SIGKILL)) found->entries[killed++] = found->entries[i];
+    }
+    found->used = killed;
+    return killed > 0;
+}
+
+/*
+ * Whoever forks and exits at once is gone before anybody has read its state; but whatever it leaves is our child by
+ * then, and a child can be signalled unseen. The list is in the order in which they came to us: where the last of it is
+ * still the last, nobody came since.
+ */
+static void stop_children(const pid_t *except, size_t except_count) {
+    pid_t last = 0;
+    for (int pass = 0; pass < CHILD_PASSES; pass++) {
+        pid_t before = last;
+        last = stop_each_child(except, except_count);
+        if (last == before) return;
+    }
+}
+
+static pid_t stop_each_child(const pid_t *except, size_t except_count) {
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0) return 0;
+    char text[4096];
+    pid_t number = 0;
+    pid_t last = 0;
+    for (;;) {
+        ssize_t length = read(file, text, sizeof text);
+        if (length < 0 && errno == EINTR) continue;
+        if (length <= 0) break;
+        for (ssize_t i = 0; i < length; i++) {
+            if (text[i] >= '0' && text[i] <= '9') {
+                number = number * 10 + (text[i] - '0');
+                continue;
+            }
+            if (number > 0 && !is_one_of(number, except, except_count)) {
+                last = number;
+                kill(number, SIGSTOP);
+            }
+            number = 0;
+        }
+    }
+    close(file);
+    return last;
 }
 
 static bool is_stopped(const struct process *process) { return process->state == 'T' || process->state == 't'; }
@@ -109,23 +159,23 @@ bool process_read(pid_t pid, struct process *process) {
     char *end = strrchr(text, ')');
     if (!name || !end) return false;
     *end = '\0';
-    char state = 0;
-    int parent = 0;
-    long threads = 0;
-    unsigned long long start = 0;
-    long resident = 0;
-    int fields = sscanf(end + 1,
-                        " %c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %ld %*d %llu %*u %ld",
-                        &state, &parent, &threads, &start, &resident);
-    if (fields != 5) return false;
+    enum { STATE = 3, PARENT = 4, THREADS = 20, START = 22, RESIDENT = 24, FIELDS };
+    uint64_t fields[FIELDS] = {0};
+    char *at = end + 1;
+    if (*at++ != ' ' || *at == '\0') return false;
+    fields[STATE] = (unsigned char)*at++;
+    for (int i = PARENT; i < FIELDS; i++) {
+        if (*at != ' ') return false;
+        fields[i] = strtoull(at, &at, 10);
+    }
     *process = (struct process){
         .pid = pid,
-        .parent = parent,
-        .start = start,
-        .resident_pages = resident > 0 ? (uint64_t)resident : 0,
-        .state = state,
-        .has_threads = threads > 1,
-        .threads = threads > 1 ? (uint32_t)threads : 1,
+        .parent = (pid_t)fields[PARENT],
+        .start = fields[START],
+        .resident_pages = fields[RESIDENT],
+        .state = (char)fields[STATE],
+        .has_threads = fields[THREADS] > 1,
+        .threads = fields[THREADS] > 1 ? (uint32_t)fields[THREADS] : 1,
     };
     snprintf(process->name, sizeof process->name, "%.15s", name + 1);
     return true;
@@ -156,8 +206,7 @@ uint64_t process_proportional_memory(pid_t pid) {
     if (length <= 0) return 0;
     text[length] = '\0';
     char *at = strstr(text, "\nPss:");
-    unsigned long long kilobytes = 0;
-    return at && sscanf(at, " Pss: %llu", &kilobytes) == 1 ? (uint64_t)kilobytes * 1024 : 0;
+    return at ? strtoull(at + strlen("\nPss:"), NULL, 10) * 1024 : 0;
 }
 
 /* A main thread that has ended looks like a zombie while the other threads work on. */
@@ -166,11 +215,20 @@ static bool lives(const struct process *process) {
     return !is_dead || process->has_threads;
 }
 
+/* By now it may have lost its parent to us, and its number may be a stranger's. */
+static bool is_child_of(const struct process *process, pid_t parent) {
+    return process->parent == parent || process->parent == getpid();
+}
+
 static bool walk_children(const pid_t *except, size_t except_count, struct processes *found) {
     if (!children_of(getpid(), false, except, except_count, found)) return false;
     for (size_t i = 0; i < found->used; i++) {
         struct process parent = found->entries[i];
+        size_t before = found->used;
         if (!children_of(parent.pid, parent.has_threads, NULL, 0, found)) return false;
+        /* The number may have become a stranger's: then these are the stranger's children. */
+        struct process now;
+        if (found->used > before && process_read(parent.pid, &now) && now.start != parent.start) found->used = before;
     }
     return true;
 }
@@ -212,7 +270,7 @@ static bool children_of_thread(pid_t pid, pid_t thread, const pid_t *except, siz
             }
             struct process child;
             if (number > 0 && !is_one_of(number, except, except_count) && process_read(number, &child) &&
-                lives(&child)) {
+                is_child_of(&child, pid) && lives(&child)) {
                 is_whole = add(found, &child) && is_whole;
             }
             number = 0;
@@ -261,7 +319,9 @@ static bool walk_all(const pid_t *except, size_t except_count, struct processes 
                 is_whole = add(found, process);
                 break;
             }
-            ancestor = find(&all, ancestor->parent);
+            struct process *parent = find(&all, ancestor->parent);
+            /* Nobody is older than his parent: this one has the number of one who is gone. */
+            ancestor = parent && parent->start <= ancestor->start ? parent : NULL;
         }
     }
     processes_free(&all);

@@ -24,8 +24,9 @@ static const char *count_fields(const uint8_t *body, size_t length, struct count
 static const char *fill(const uint8_t *body, size_t length, struct request *request, char **variables, char *text);
 static const char *read_setting(const struct field_read *field, struct request *request);
 static const char *read_stdio(const struct field_read *field, struct request *request);
-static bool is_set_by(char *const *variables, size_t count, const char *variable);
-static size_t name_length(const char *variable);
+static char **settle(char **changed, size_t count);
+static int by_name(const void *a, const void *b);
+static int by_name_and_place(const void *a, const void *b);
 
 bool request_parse(const uint8_t *body, size_t length, char *const *environment, struct request *request,
                    const char **why) {
@@ -63,14 +64,15 @@ bool request_parse(const uint8_t *body, size_t length, char *const *environment,
         request_free(request);
         return false;
     }
+    size_t changes = (size_t)(settle(changed, counts.variables + counts.unset) - changed);
     size_t used = 0;
     for (size_t i = 0; i < inherited; i++) {
-        if (!is_set_by(changed, counts.variables + counts.unset, environment[i])) envp[used++] = environment[i];
+        bool is_changed = bsearch(&environment[i], changed, changes, sizeof *changed, by_name) != NULL;
+        if (!is_changed) envp[used++] = environment[i];
     }
-    for (size_t i = 0; i < counts.variables + counts.unset; i++) {
-        /* Of a name that comes twice the last counts, and a name without a value is one that is unset. */
-        bool is_last = !is_set_by(changed + i + 1, counts.variables + counts.unset - i - 1, changed[i]);
-        if (is_last && strchr(changed[i], '=')) envp[used++] = changed[i];
+    for (size_t i = 0; i < changes; i++) {
+        /* A name without a value is one that is unset. */
+        if (strchr(changed[i], '=')) envp[used++] = changed[i];
     }
     envp[used] = NULL;
     return true;
@@ -150,7 +152,10 @@ static const char *read_setting(const struct field_read *field, struct request *
     case FIELD_GRACE: request->grace = read_u64(&reader); break;
     case FIELD_KILL_BOUND: request->kill_bound = read_u64(&reader); break;
     case FIELD_TIMEOUT: request->timeout = read_u64(&reader); break;
-    case FIELD_LEASE: request->lease = read_u64(&reader); break;
+    case FIELD_LEASE:
+        request->lease = read_u64(&reader);
+        request->lease_reserve = read_u64(&reader);
+        break;
     case FIELD_MOST_PROCESSES: request->most_processes = read_u64(&reader); break;
     case FIELD_MOST_MEMORY: request->most_memory = read_u64(&reader); break;
     case FIELD_TERMINATE: request->root_first = read_u8(&reader) != 0; break;
@@ -176,12 +181,33 @@ static const char *read_stdio(const struct field_read *field, struct request *re
     return NULL;
 }
 
-static bool is_set_by(char *const *variables, size_t count, const char *variable) {
-    size_t length = name_length(variable);
+/* Sorts them by name, and of a name that comes twice keeps the last. The end of what is kept. */
+static char **settle(char **changed, size_t count) {
+    qsort(changed, count, sizeof *changed, by_name_and_place);
+    char **kept = changed;
     for (size_t i = 0; i < count; i++) {
-        if (name_length(variables[i]) == length && memcmp(variables[i], variable, length) == 0) return true;
+        if (i + 1 == count || by_name(&changed[i], &changed[i + 1]) != 0) *kept++ = changed[i];
     }
-    return false;
+    return kept;
 }
 
-static size_t name_length(const char *variable) { return strcspn(variable, "="); }
+/* NAME=value or NAME, in the order of the names' bytes. */
+static int by_name(const void *a, const void *b) {
+    const unsigned char *left = *(unsigned char *const *)a;
+    const unsigned char *right = *(unsigned char *const *)b;
+    while (*left == *right && *left != '\0' && *left != '=') {
+        left++;
+        right++;
+    }
+    int left_ends = *left == '\0' || *left == '=';
+    int right_ends = *right == '\0' || *right == '=';
+    return left_ends || right_ends ? right_ends - left_ends : *left - *right;
+}
+
+/* Their text lies in the order in which they came. */
+static int by_name_and_place(const void *a, const void *b) {
+    int order = by_name(a, b);
+    const char *left = *(char *const *)a;
+    const char *right = *(char *const *)b;
+    return order != 0 ? order : (left > right) - (left < right);
+}

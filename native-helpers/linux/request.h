@@ -47,6 +47,8 @@ struct request {
     uint64_t kill_bound;
     uint64_t timeout;
     uint64_t lease;
+    /* How long before the end of its lease the tree begins to end. */
+    uint64_t lease_reserve;
     int stop_signal;
     bool stop_by_stdin;
     bool root_first;

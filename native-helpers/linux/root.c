@@ -12,7 +12,8 @@
 
 #include "launcher.h"
 
-static void become_root(const struct request *request, const int stdio[3], int report);
+static void become_root(const struct request *request, const struct terminal *terminal, const int stdio[3],
+                        int report);
 static void restore_signals(void);
 static int place_stdio(const struct request *request, const int stdio[3]);
 static int join_cgroup(const char *cgroup);
@@ -20,13 +21,13 @@ static void run_command(const struct request *request);
 static int run_file(const char *path, const struct request *request);
 static const char *path_of(char *const *variables);
 
-pid_t root_launch(const struct request *request, const int stdio[3], int *report) {
+pid_t root_launch(const struct request *request, const struct terminal *terminal, const int stdio[3], int *report) {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) < 0) return -1;
     pid_t root = fork();
     if (root == 0) {
         close(ends[0]);
-        become_root(request, stdio, ends[1]);
+        become_root(request, terminal, stdio, ends[1]);
         _exit(127);
     }
     int error = errno;
@@ -38,9 +39,11 @@ pid_t root_launch(const struct request *request, const int stdio[3], int *report
 }
 
 /* Returns where it did not become the command, which has been reported then. */
-static void become_root(const struct request *request, const int stdio[3], int report) {
+static void become_root(const struct request *request, const struct terminal *terminal, const int stdio[3],
+                        int report) {
     /* A group of its own below the guard's process session, so that a signal to the group spares the guard. */
     setpgid(0, 0);
+    terminal_take(terminal);
     setrlimit(RLIMIT_NOFILE, &descriptor_limit_at_start);
     struct launch_error failure = {.stage = STAGE_CGROUP};
     if (request->cgroup && join_cgroup(request->cgroup) < 0) goto failed;

@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include "request.h"
+#include "terminal.h"
 
 /* Where a launch failed, and the system's reason. */
 enum stage { STAGE_FORK = 1, STAGE_STDIO = 2, STAGE_CGROUP = 3, STAGE_DIRECTORY = 4, STAGE_EXEC = 5, STAGE_LEASE = 6 };
@@ -19,6 +20,6 @@ struct launch_error {
  * Forks the root. `stdio` are the descriptors that become its 0, 1 and 2, or -1 for nowhere. `report` is a pipe's read end
  * that reaches its end when the command runs, or gives a struct launch_error. -1 with errno where there is no fork.
  */
-pid_t root_launch(const struct request *request, const int stdio[3], int *report);
+pid_t root_launch(const struct request *request, const struct terminal *terminal, const int stdio[3], int *report);
 
 #endif

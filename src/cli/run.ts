@@ -33,6 +33,7 @@ export async function run(command: readonly string[], options: RunOptions): Prom
     logLevel,
     ...(containment === undefined ? {} : { containment }),
   })
+  let typed: NodeJS.Signals | null = null
   try {
     const tool = new Tool(command)
     const handle = supervisor.start(
@@ -46,7 +47,7 @@ export async function run(command: readonly string[], options: RunOptions): Prom
       (run) => tool.run(run),
     )
     const signals = cancelOnSignal(handle)
-    const outcome = await handle.outcome
+    const outcome = await outcomeOf(handle)
     signals.stop()
     const said = await handle.result.then(
       () => null,
@@ -56,10 +57,33 @@ export async function run(command: readonly string[], options: RunOptions): Prom
     const line = lineAbout(outcome, tool, said)
     if (line !== null) process.stderr.write(`coppice: ${line}\n`)
     process.exitCode = exitCodeOf(outcome, tool.result, tool.launchError, signals.first())
+    typed = hasTerminal ? signalTyped(tool.result) : null
   } finally {
     await supervisor.close()
   }
+  // To our group, as the terminal would have sent it, were the tool's group not in the foreground: a shell's loop around
+  // this command stops, as it would around the tool. Launcher and guards have it blocked.
+  if (typed !== null) process.kill(0, typed)
 }
+
+/** Rejects with `store_unavailable` where the ending could not be stored in its time: nobody waits for it for ever. */
+function outcomeOf(handle: RunHandle<void>): Promise<Outcome> {
+  return handle.result.then(
+    () => handle.outcome,
+    (error: unknown) => {
+      if (isCoppiceError(error, 'store_unavailable')) throw error
+      return handle.outcome
+    },
+  )
+}
+
+/** The signal of a key, where the tool that owned the terminal died of one. */
+function signalTyped(result: ExecResult | null): NodeJS.Signals | null {
+  const signal = result?.ended === 'exited' ? result.exit.signal : null
+  return signal === 'SIGINT' || signal === 'SIGQUIT' ? signal : null
+}
+
+const hasTerminal = process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY
 
 function limitsOf({ memory, pids, cpus }: RunOptions): LimitOptions {
   return {
@@ -87,7 +111,7 @@ class Tool {
   async run(run: Run): Promise<void> {
     const [command = '', ...args] = this.#command
     try {
-      this.result = await run.exec(command, args, { stdio: 'inherit' })
+      this.result = await run.exec(command, args, { stdio: 'inherit', terminal: hasTerminal })
     } catch (error) {
       if (isCoppiceError(error)) {
         this.result = (error.exec as ExecResult | undefined) ?? null

@@ -26,10 +26,10 @@ export interface Containment {
    */
   sweep(target: SweepTarget): Promise<TreeReport>
   /**
-   * Says when the leases of whoever launches end, in milliseconds of the monotonic clock: trees end before, also
-   * where nobody is left to end them. Trees that are launched before the first call have no lease.
+   * Says when the leases of whoever launches end, in milliseconds of the monotonic clock, and how long they live: trees
+   * end before, also where nobody is left to end them. Trees that are launched before the first call have no lease.
    */
-  renew(until: number): void
+  renew(until: number, ttl: number): void
   /** Stops what the containment itself keeps running. Trees are ended before by whoever launched them. */
   close(): Promise<void>
 }
@@ -55,10 +55,17 @@ export interface LaunchRequest {
    * runs until the tree is ended. A containment without a guard leaves both to whoever launched the tree.
    */
   readonly linger: 'stop' | 'keep'
+  /** Whether the root owns the terminal that its stdio is, and what is typed there, while it runs. */
+  readonly terminal?: boolean
   /** A path where a guard leaves word of the tree's end when there is nobody to tell; whoever sweeps reads it. */
   readonly lastWord?: string
   /** What the containment does by itself, where whoever launched the tree is frozen or gone. */
   readonly bounds: TreeBounds
+  /**
+   * Its abort kills what is being launched, in an exec that hangs too: a launch that is killed resolves, with a tree that
+   * is empty. A containment whose launches do not wait need not look at it.
+   */
+  readonly signal?: AbortSignal
   readonly limits: Limits
   /** How `terminate` asks. */
   readonly stop: StopPlan

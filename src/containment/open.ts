@@ -11,11 +11,12 @@ import { openGuard } from './guard/guard.js'
 export async function openContainment(
   wanted: ContainmentKind | null,
   warn: (why: string) => void,
+  helper: () => Promise<string | null> = findHelper,
 ): Promise<Containment> {
   if (wanted === 'group') return openGroup()
   if (wanted === 'job') throw unavailable(wanted, 'it is for Windows')
   try {
-    return await openBest(wanted)
+    return await openBest(wanted, helper)
   } catch (error) {
     if (wanted !== null) throw unavailable(wanted, messageOf(error), error)
     warn(`trees are contained by group, which a program can escape: ${messageOf(error)}`)
@@ -23,9 +24,12 @@ export async function openContainment(
   }
 }
 
-async function openBest(wanted: ContainmentKind | null): Promise<Containment> {
+async function openBest(
+  wanted: ContainmentKind | null,
+  find: () => Promise<string | null>,
+): Promise<Containment> {
   if (process.platform !== 'linux') throw new Error(`there is none better on ${process.platform}`)
-  const helper = await findHelper()
+  const helper = await find()
   if (helper === null)
     throw new Error('the native helper is not built: install a C compiler and run npm install')
   if (wanted === 'guard') return openGuard({ helper })

@@ -86,6 +86,7 @@ export interface TreeRequest {
   readonly cwd: string
   readonly env: Readonly<Record<string, string | undefined>>
   readonly stdio: readonly [StdioPlan, StdioPlan, StdioPlan]
+  readonly terminal: boolean
   readonly bounds: Bounds
   readonly limits: Limits
   readonly stop: StopPlan

@@ -1,5 +1,7 @@
+import { describe } from 'vitest'
 import { findHelper } from '#src/containment/guard/built.js'
 import { openGuard } from '#src/containment/guard/guard.js'
+import { sanitizedLauncher } from '../support/sanitized.ts'
 import { exerciseContainment } from './exercise-containment.ts'
 
 const helper = (await findHelper()) ?? ''
@@ -17,3 +19,8 @@ exerciseContainment(
   () => openGuard({ helper, args: ['--walk=all'] }),
   expectations,
 )
+
+const sanitized = sanitizedLauncher()
+describe.skipIf(sanitized === null)('under sanitizers (needs cc)', () => {
+  exerciseContainment('guard', () => openGuard({ helper: sanitized ?? '' }), expectations)
+})

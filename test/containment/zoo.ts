@@ -1,9 +1,11 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { isAlive, killIfAlive, type Living, living, nameOf, parentOf, startTimeOf } from '../support/alive.ts'
+import { openSupervisor } from 'coppice'
+import { settlesWithin } from '#src/timers.js'
+import { isAlive, killIfAlive, type Living, nameOf, parentOf, startTimeOf } from '../support/alive.ts'
 import { eventually } from '../support/eventually.ts'
-import type { Scene } from '../support/scene.ts'
+import type { Scene } from '../support/stage.ts'
 
 const folder = fileURLToPath(new URL('../fixtures/zoo/', import.meta.url))
 const bin = `${folder}bin/`
@@ -28,6 +30,9 @@ export const ordinary = programs.filter((name) => !attackers.includes(name) && !
 export const endings = ['cancel', 'kill', 'timeout', 'root', 'supervisor', 'guard', 'launcher'] as const
 export type Ending = (typeof endings)[number]
 
+/** Milliseconds; that of the gateway that launches them. */
+const killBound = 10_000
+
 /** Milliseconds that a program has from its launch, with the ending `timeout`; it is in position long before. */
 const timeout = 4_000
 
@@ -46,7 +51,8 @@ export async function survivorsOf(
       stdin: 'pipe',
     },
   )
-  const said = (start: string) => host.lines.after(start).catch(() => '')
+  // Without a guard a program can stop its gateway, which then never says anything.
+  const said = (start: string) => withinBound(host.lines.after(start))
   const announced = new Map<string, Living[]>()
   const roots: Living[] = []
   const parents: number[] = []
@@ -55,7 +61,7 @@ export async function survivorsOf(
     const launched = await Promise.race([`${name} root `, 'all over'].map(said))
     const [root = 0, parent = 0] = launched.split(' ').map(Number)
     parents.push(parent)
-    if (startTimeOf(root) !== null) roots.push(living(root))
+    roots.push(...livingIfAny(root))
     await Promise.race([`${name} ready`, `${name} skipped`, `${name} ended`, 'all over'].map(said))
     announced.set(
       name,
@@ -73,9 +79,10 @@ export async function survivorsOf(
     guard: () =>
       parents
         .filter((pid) => nameOf(pid) === 'coppice-guard')
-        .map(living)
+        .flatMap(livingIfAny)
         .forEach(killIfAlive),
-    launcher: () => nameOf(launcher).startsWith('coppice-launch') && killIfAlive(living(launcher)),
+    launcher: () =>
+      nameOf(launcher).startsWith('coppice-launch') && livingIfAny(launcher).forEach(killIfAlive),
   }
   end[ending]()
   if (ending === 'supervisor') await host.died
@@ -83,16 +90,36 @@ export async function survivorsOf(
 
   const alive = (name: string) =>
     (announced.get(name) ?? []).filter(({ pid, startTime }) => isAlive(pid, startTime))
-  // A supervisor that is gone is waited for by nobody: its guards take their grace.
-  await eventually(() => names.every((name) => alive(name).length === 0), { within: 3_000 }).catch(() => {})
+  // Guard, launcher and supervisor are dead: the next supervisor finds what they left.
+  if (ending === 'supervisor' && names.includes('kills-its-parents')) {
+    const next = await openSupervisor({ state: scene.state, grace: '200ms' })
+    await eventually(async () => (await next.runs({ state: 'live' })).length === 0, { within: 20_000 })
+    await next.close()
+  }
+  // A supervisor that is gone is waited for by nobody: its guards take their grace. To look for processes before that
+  // proves nothing, since one that hops can be missed by a look.
+  await eventually(() => scene.launchers().length === 0, { within: killBound }).catch(() => {})
+  await eventually(() => names.every((name) => alive(name).length === 0), { within: killBound }).catch(
+    () => {},
+  )
   const left = Object.fromEntries(names.map((name) => [name, alive(name).length]))
   for (const name of names) alive(name).forEach(killIfAlive)
   // Some come and go too fast to be announced; they are known by what they carry.
-  await eventually(() => scene.living().length === 0, { within: 3_000 }).catch(() => {})
+  await eventually(() => scene.living().length === 0, { within: killBound }).catch(() => {})
   return { ...left, unannounced: scene.living().length }
+}
+
+async function withinBound(line: Promise<string>): Promise<string> {
+  await settlesWithin(15_000, line)
+  return Promise.race([line, '']).catch(() => '')
 }
 
 function processIn(name: string, line: string): Living[] {
   const pid = line.startsWith(`${name} process `) ? Number(line.slice(name.length + ' process '.length)) : 0
-  return pid > 0 && startTimeOf(pid) !== null ? [living(pid)] : []
+  return livingIfAny(pid)
+}
+
+function livingIfAny(pid: number): Living[] {
+  const startTime = pid > 0 ? startTimeOf(pid) : null
+  return startTime === null ? [] : [{ pid, startTime }]
 }

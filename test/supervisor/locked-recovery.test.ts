@@ -62,7 +62,7 @@ describe.concurrent('P2, P9: a state file that is locked while a dead supervisor
       await using _lock = await scene.lockState()
       host.child.kill('SIGKILL')
       await waiter.errors.with('could not recover what a supervisor left')
-      expect(scene.living().length).toBeGreaterThanOrEqual(3)
+      // Guards end its tree whatever the store does; what cannot be written is that anything has ended.
       expect(await observer.sessions()).toMatchObject([{ holder: { run, state: 'running' }, waiting: 1 }])
     }
     expect(await waiter.exited).toMatchObject({ code: 0, stdout: 'next\n' })

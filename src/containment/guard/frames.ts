@@ -23,6 +23,9 @@ export interface Frame {
 /** Of a number that is left out, as the largest of 64 bits. */
 export const none = 2n ** 64n - 1n
 
+/** As long as a frame's body may be. */
+export const longestBody = 16 * 1024 * 1024 - 8
+
 const lengthBytes = 4
 const headBytes = 8
 
@@ -36,10 +39,10 @@ export function frameOf(type: number, tree: number, parts: readonly Uint8Array[]
   return Buffer.concat([head, ...parts])
 }
 
-/** Milliseconds and counts; what is infinite is left out. */
-export function u64(value: number): Buffer {
+/** Milliseconds and counts; what is infinite, or as good as that, is left out. */
+export function u64(value: number, infinite = none): Buffer {
   const bytes = Buffer.alloc(8)
-  bytes.writeBigUInt64LE(Number.isFinite(value) ? BigInt(Math.max(0, Math.round(value))) : none)
+  bytes.writeBigUInt64LE(value < 2 ** 64 ? BigInt(Math.max(0, Math.round(value))) : infinite)
   return bytes
 }
 

@@ -1,4 +1,4 @@
-import { readFile, rm } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import type { Exit, Usage } from '../contract.js'
 import { readEnd } from './end.js'
 import { FrameReader, fromLauncher } from './frames.js'
@@ -10,11 +10,10 @@ export interface LastWord {
   readonly usage: Usage
 }
 
-/** Reads and removes it; null where there is none so far. */
-export async function takeLastWord(path: string): Promise<LastWord | null> {
+/** Null where there is none so far. It stays: whoever stores what it says removes it after that. */
+export async function readLastWord(path: string): Promise<LastWord | null> {
   const bytes = await readFile(path).catch(() => null)
   const [frame] = bytes === null ? [] : new FrameReader().read(bytes)
   if (frame?.type !== fromLauncher.empty) return null
-  await rm(path, { force: true })
   return readEnd(frame.body)
 }

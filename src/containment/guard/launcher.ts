@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 import { execa } from 'execa'
 import { CoppiceError } from '../../errors.js'
 import { deferred, settlesWithin } from '../../timers.js'
-import { type Frame, FrameReader, frameOf, fromLauncher, toLauncher, u64 } from './frames.js'
+import { type Frame, FrameReader, frameOf, fromLauncher, none, toLauncher, u64 } from './frames.js'
 
 /** Whoever hears what is said of one tree. */
 export interface TreeListener {
@@ -97,7 +97,8 @@ export class Launcher {
 
   /** SIGTERM, and SIGKILL after `grace` milliseconds. */
   stop(tree: number, grace: number): void {
-    this.#send(toLauncher.stop, tree, [Buffer.from([0]), u64(grace)])
+    // Left out, it would be the launch's own grace.
+    this.#send(toLauncher.stop, tree, [Buffer.from([0]), u64(grace, none - 1n)])
   }
 
   /** Asks for the tree's living processes, which a frame `survivors` answers. */

@@ -3,7 +3,7 @@ import { Pause } from '../group/pause.js'
 import { endRemains, membersOf, type Remains } from '../group/sweep.js'
 import { readState } from '../processes/stat.js'
 import type { ProcessEntry, ProcessTable } from '../processes/table.js'
-import { type LastWord, takeLastWord } from './last-word.js'
+import { type LastWord, readLastWord } from './last-word.js'
 
 /** The name that a guard gives itself. */
 const guardName = 'coppice-guard'
@@ -69,7 +69,7 @@ async function lastWord(path: string): Promise<LastWord | null> {
   const pause = new Pause()
   const until = performance.now() + wordBound
   for (;;) {
-    const word = await takeLastWord(path)
+    const word = await readLastWord(path)
     if (word !== null || performance.now() > until) return word
     await pause.for(shortestInterval)
   }

@@ -1,10 +1,11 @@
 import { constants } from 'node:os'
+import { CoppiceError } from '../../errors.js'
 import type { LaunchRequest, StdioPlan } from '../contract.js'
 import { runVariable, treeVariable } from '../processes/cookie.js'
-import { u64 } from './frames.js'
+import { longestBody, u64 } from './frames.js'
 
 /** The fields of a launch, as native-helpers/protocol.md numbers them. */
-const field = {
+export const launchField = {
   argument: 1,
   setVariable: 2,
   unsetVariable: 3,
@@ -21,17 +22,28 @@ const field = {
   cgroup: 14,
   mostProcesses: 15,
   mostMemory: 16,
+  terminal: 17,
   lastWord: 19,
 } as const
 
 const planNumbers: Record<StdioPlan, number> = { ignore: 0, pipe: 1, inherit: 2 }
 
+export interface Lease {
+  /** When it ends, in milliseconds of the monotonic clock. */
+  readonly until: number
+  /** How many milliseconds it lives without renewal. */
+  readonly ttl: number
+}
+
 export interface LaunchPlace {
-  /** When our leases end, in milliseconds of the monotonic clock; null where nothing is leased. */
-  readonly lease: number | null
+  /** Null where nothing is leased. */
+  readonly lease: Lease | null
   /** The cgroup that the root joins; null for none. */
   readonly cgroup: string | null
 }
+
+/** Milliseconds between the end of a tree and the end of its lease, for what a busy machine does in between. */
+const leaseMargin = 1_000
 
 /** The body of a launch. `inherited` is the environment that the launcher has: the request's own is told as a difference to it. */
 export function launchBody(
@@ -40,24 +52,41 @@ export function launchBody(
   { lease, cgroup }: LaunchPlace,
 ): Uint8Array[] {
   const { command, args, cwd, stdio, bounds, limits, linger, stop } = request
-  return [
-    ...[command, ...args].map((argument) => textField(field.argument, argument)),
+  const fields = [
+    ...[command, ...args].map((argument) => textField(launchField.argument, argument)),
     ...environmentFields(request, inherited),
-    ...(cwd === undefined ? [] : [textField(field.directory, cwd)]),
-    fieldOf(field.stdio, Buffer.from(stdio.map((plan) => planNumbers[plan]))),
-    fieldOf(field.grace, u64(bounds.grace)),
-    fieldOf(field.killBound, u64(bounds.killBound)),
-    fieldOf(field.timeout, u64(bounds.timeout)),
-    fieldOf(field.terminate, flag(stop.terminate === 'root')),
-    fieldOf(field.stopSignal, Buffer.from([constants.signals[stop.signal]])),
-    fieldOf(field.stopStdin, flag(stop.endsStdin)),
-    fieldOf(field.linger, flag(linger === 'keep')),
-    fieldOf(field.mostProcesses, u64(limits.pids)),
-    fieldOf(field.mostMemory, u64(limits.memory)),
-    ...(request.lastWord === undefined ? [] : [textField(field.lastWord, request.lastWord)]),
-    ...(cgroup === null ? [] : [textField(field.cgroup, cgroup)]),
-    ...(lease === null ? [] : [fieldOf(field.lease, u64(lease))]),
+    ...(cwd === undefined ? [] : [textField(launchField.directory, cwd)]),
+    fieldOf(launchField.stdio, Buffer.from(stdio.map((plan) => planNumbers[plan]))),
+    fieldOf(launchField.grace, u64(bounds.grace)),
+    fieldOf(launchField.killBound, u64(bounds.killBound)),
+    fieldOf(launchField.timeout, u64(bounds.timeout)),
+    fieldOf(launchField.terminate, flag(stop.terminate === 'root')),
+    fieldOf(launchField.stopSignal, Buffer.from([constants.signals[stop.signal]])),
+    fieldOf(launchField.stopStdin, flag(stop.endsStdin)),
+    fieldOf(launchField.linger, flag(linger === 'keep')),
+    fieldOf(launchField.mostProcesses, u64(limits.pids)),
+    fieldOf(launchField.mostMemory, u64(limits.memory)),
+    ...(request.terminal === true ? [fieldOf(launchField.terminal, Buffer.from([1]))] : []),
+    ...(request.lastWord === undefined ? [] : [textField(launchField.lastWord, request.lastWord)]),
+    ...(cgroup === null ? [] : [textField(launchField.cgroup, cgroup)]),
+    ...(lease === null
+      ? []
+      : [fieldOf(launchField.lease, Buffer.concat([u64(lease.until), u64(reserveOf(request, lease))]))]),
   ]
+  const length = fields.reduce((sum, { length }) => sum + length, 0)
+  if (length > longestBody) {
+    const message = `cannot launch ${command}: its arguments and variables are ${length} bytes, and 16 MiB are the most`
+    throw new CoppiceError('launch_failed', message, { path: command })
+  }
+  return fields
+}
+
+/**
+ * How long before the end of its lease a tree begins to end. Half a lease at most, whatever its bounds: a tree that
+ * began to end as soon as it was launched would be of no use.
+ */
+function reserveOf({ bounds }: LaunchRequest, { ttl }: Lease): number {
+  return Math.min(bounds.grace + bounds.killBound + leaseMargin, ttl / 2)
 }
 
 /**
@@ -76,8 +105,8 @@ function environmentFields(
   }
   return Object.entries(wanted).map(([name, value]) =>
     value === undefined
-      ? textField(field.unsetVariable, name)
-      : textField(field.setVariable, `${name}=${value}`),
+      ? textField(launchField.unsetVariable, name)
+      : textField(launchField.setVariable, `${name}=${value}`),
   )
 }
 

@@ -1,7 +1,7 @@
 import { getSystemErrorName } from 'node:util'
 import { CoppiceError } from '../../errors.js'
 import type { Identity } from '../../identity.js'
-import { deferred, settlesWithin } from '../../timers.js'
+import { type Deferred, deferred, settlesWithin } from '../../timers.js'
 import type { Exit, HostPipes, LaunchRequest, StopCause, Tree, TreeReport } from '../contract.js'
 import type { Remains } from '../group/sweep.js'
 import { launchError } from '../launch-error.js'
@@ -42,7 +42,8 @@ export class GuardTree implements Tree, TreeListener {
   #root: Identity | null = null
   #pipes: HostPipes = [null, null, null]
   #report: TreeReport
-  #looked = deferred<void>()
+  /** While somebody waits for an answer to `look`. */
+  #looked: Deferred<void> | null = null
   #isEmpty = false
   #isAbandoned = false
 
@@ -105,7 +106,7 @@ export class GuardTree implements Tree, TreeListener {
 
   async report(): Promise<TreeReport> {
     if (!this.#isEmpty) {
-      this.#looked = deferred()
+      this.#looked ??= deferred()
       this.#launcher.look(this.#number)
       await settlesWithin(lookBound, Promise.race([this.#looked.promise, this.emptied]))
     }
@@ -184,7 +185,8 @@ export class GuardTree implements Tree, TreeListener {
     const killed = body.u32()
     body.u32()
     this.#report = { ...this.#report, proof: 'survivors', killed, survivors: readProcesses(body) }
-    this.#looked.resolve()
+    this.#looked?.resolve()
+    this.#looked = null
   }
 
   /** A tool that kills its guard has its tree killed by the launcher. */
@@ -201,12 +203,13 @@ export class GuardTree implements Tree, TreeListener {
   async #endsAlone(): Promise<void> {
     if (this.#isEmpty) return
     this.#stopped.resolve('lost')
-    this.#launched.reject(this.#lost())
     const { tree, bounds } = this.#request
     const roots = this.#root === null ? [] : [this.#root]
     const claims = (cookie: Cookie) => cookie.tree === tree
     const report = await this.#here.endRemains({ ...bounds, roots, claims, lastWords: [] })
     await this.#endCgroup()
+    // Only now: where a launch fails, nothing is left that would have to be ended.
+    this.#launched.reject(this.#lost())
     this.#end({ ...report, containment: this.containment, lingered: this.#report.lingered }, unknownExit)
   }
 
@@ -233,7 +236,7 @@ export class GuardTree implements Tree, TreeListener {
 }
 
 /** By the launcher's numbers; 0 is a stop that was asked for. */
-const stopCauses: Readonly<Record<number, StopCause>> = {
+export const stopCauses: Readonly<Record<number, StopCause>> = {
   1: 'exited',
   2: 'timed_out',
   3: 'lost',
@@ -244,7 +247,7 @@ const stopCauses: Readonly<Record<number, StopCause>> = {
 
 const exceeded: Readonly<Record<number, LimitName>> = { 5: 'pids', 6: 'memory' }
 
-const stages: Readonly<Record<number, string>> = {
+export const stages: Readonly<Record<number, string>> = {
   1: 'fork',
   2: 'stdio',
   3: 'cgroup',

@@ -17,6 +17,11 @@ export interface ExecOptions extends BoundOptions, StopOptions {
   readonly input?: string | Uint8Array
   /** Where stdin, stdout and stderr lead; one word for all three. Default `['ignore', 'pipe', 'pipe']`. */
   readonly stdio?: StdioPlan | readonly [StdioPlan, StdioPlan, StdioPlan]
+  /**
+   * Whether the command owns the process's terminal while it runs: it is in the foreground, gets what is typed and
+   * Ctrl-C, and the terminal comes back in its old state. For `stdio: 'inherit'`. Default false.
+   */
+  readonly terminal?: boolean
   /** How many bytes of stdout, and of stderr, the result keeps: half from the start, half from the end. 10 MiB; 256 MiB at most. */
   readonly output?: { readonly limit?: number }
   /** What the whole tree may take. Default: its run's, which are its supervisor's, which are none. */
@@ -33,6 +38,7 @@ const known = [
   'env',
   'input',
   'stdio',
+  'terminal',
   'output',
   'limits',
   'linger',
@@ -76,6 +82,7 @@ export function parseExec(
       cwd: resolve(options.cwd ?? '.'),
       env: parseEnvironment(options.env ?? {}),
       stdio,
+      terminal: options.terminal ?? false,
       bounds: parseBounds(options, defaults.bounds),
       limits: parseLimits(options.limits, defaults.limits),
       stop: parseStop(options, stdio[0]),

@@ -1,4 +1,5 @@
 import { CoppiceError } from '../../errors.js'
+import type { Bounds } from '../../runs/bounds.js'
 import type { Outcome } from '../../runs/outcome.js'
 import type { Stop, StoredRun } from '../../store/contract.js'
 import { after, deferred } from '../../timers.js'
@@ -9,7 +10,7 @@ import { close } from './closing.js'
 import type { Keeper } from './keeper.js'
 import { recoverIfDead, recoverOwner } from './recovery.js'
 import { SupervisedRun } from './run.js'
-import { SupervisedTree } from './tree.js'
+import { endTree, SupervisedTree } from './tree.js'
 import { lastWordBeside, tellNews, watchRun } from './wake.js'
 
 type Handlers = {
@@ -97,8 +98,9 @@ async function launchTree(
   run: SupervisedRun | null,
   request: TreeRequest,
 ): Promise<Calls['launch']['answer']> {
-  const { tree: id, command, args, cwd, env, stdio, bounds, limits, stop, linger } = request
-  const launched = await keeper.containment.launch({
+  const { tree: id, command, args, cwd, env, stdio, terminal, bounds, limits, stop, linger } = request
+  const launch = cancellable(keeper, request)
+  const launching = keeper.containment.launch({
     tree: id,
     run: request.run ?? id,
     command,
@@ -106,18 +108,45 @@ async function launchTree(
     cwd,
     env,
     stdio,
+    terminal,
     linger,
     bounds,
     limits,
     stop,
+    signal: run === null ? launch.signal : AbortSignal.any([launch.signal, run.killing]),
     ...lastWordOf(keeper, id),
     ...(run?.request.session ? { owner: run.request.session } : {}),
   })
+  const launched = await launching.finally(launch.settled)
   const tree = new SupervisedTree(launched, request, keeper.send)
   keeper.trees.set(id, tree)
+  // Before the exit of one that was killed for it is heard: the first reason stays.
+  const cancelled = launch.cancelled()
+  if (cancelled !== null) void endTree(tree, 'cancelled', cancelled)
   tree.done.then(() => keeper.trees.delete(id))
   if (run !== null) record(keeper, run, tree)
   return { pid: launched.root.pid, pipes: launched.pipes }
+}
+
+/** A launch under way, and how the tree is cancelled meanwhile: it is left its grace, and then is killed. */
+function cancellable(keeper: Keeper, { tree, bounds }: TreeRequest) {
+  const killing = new AbortController()
+  const disarms: Array<() => void> = []
+  let cancelled: Bounds | null = null
+  keeper.launches.set(tree, (grace) => {
+    const asked = grace === null ? bounds : { ...bounds, grace }
+    cancelled ??= asked
+    disarms.push(after(asked.grace, () => killing.abort()))
+  })
+  return {
+    signal: killing.signal,
+    /** The bounds of whoever cancelled it; null where nobody did. */
+    cancelled: (): Bounds | null => cancelled,
+    settled(): void {
+      keeper.launches.delete(tree)
+      for (const disarm of disarms) disarm()
+    },
+  }
 }
 
 /** Beside the supervisor's socket, which whoever takes its runs over knows from the store. */

@@ -17,6 +17,7 @@ export async function close(keeper: Keeper, within: number): Promise<void> {
   const ends = [...endRuns(keeper, within), ...endTrees(keeper, within), ...recoveries]
   const bound = Math.min(longest(ends.map(({ bounds }) => bounds)), within) + margin
   await settlesWithin(bound, Promise.allSettled(ends.map(({ end }) => end)))
+  keeper.leave()
   try {
     if (keeper.isJoined) await keeper.store.unregister(keeper.id, Date.now())
   } finally {

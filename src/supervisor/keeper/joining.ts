@@ -3,6 +3,9 @@ import type { Keeper } from './keeper.js'
 import { recoverAll } from './recovery.js'
 import { WakeSocket } from './wake.js'
 
+/** Milliseconds of the clock that native helpers read too; performance.now() has another beginning. */
+const monotonicNow = () => Number(process.hrtime.bigint() / 1_000_000n)
+
 /** Makes the keeper known to the other supervisors of its store, and ends what dead ones left. */
 export async function join(keeper: Keeper, ttl: number, runtimeDir: string): Promise<void> {
   keeper.onAdmitted = (admitted) => handOver(keeper, admitted)
@@ -16,11 +19,19 @@ export async function join(keeper: Keeper, ttl: number, runtimeDir: string): Pro
   const { id, host, identity, store } = keeper
   const now = Date.now()
   const socket = keeper.wakeSocket?.path ?? null
-  await store.register({ id, host, identity, socket, ttl, startedAt: now, renewedAt: now })
+  await leased(store.register({ id, host, identity, socket, ttl, startedAt: now, renewedAt: now }))
   keeper.isJoined = true
-  const renewing = setInterval(() => store.renew(id, Date.now()).catch(warn), ttl / 3)
-  keeper.closing.then(() => clearInterval(renewing))
+  // Until the very end: trees that a close gives their grace are leased as well.
+  const renewing = setInterval(() => leased(store.renew(id, Date.now())).catch(warn), ttl / 3)
+  keeper.left.then(() => clearInterval(renewing))
   recoverAll(keeper).catch(warn)
+
+  /** A lease counts from the moment in which its renewal was asked for: from when on is the store's to say. */
+  async function leased(renewal: Promise<void>): Promise<void> {
+    const until = monotonicNow() + ttl
+    await renewal
+    keeper.containment.renew(until, ttl)
+  }
 
   function warn(error: unknown): void {
     keeper.log.warn({ err: error }, 'trouble with what supervisors share')

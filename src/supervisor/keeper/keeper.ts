@@ -37,8 +37,11 @@ export class Keeper {
   readonly bounds: Bounds = defaultBounds
   readonly runs = new Map<string, SupervisedRun>()
   readonly trees = new Map<string, SupervisedTree>()
+  /** Launches that are under way, by the ids of their trees: cancels them, with this grace or their own. */
+  readonly launches = new Map<string, (grace: number | null) => void>()
   readonly recoveries = new Map<string, Promise<void>>()
   readonly #closing = deferred<void>()
+  readonly #left = deferred<void>()
   readonly #buried = new Set<string>()
   /** What follows when an ending has given its session to a waiter. */
   onAdmitted: (admitted: NonNullable<Finished['admitted']>) => void = () => {}
@@ -71,6 +74,15 @@ export class Keeper {
   /** Resolves when the keeper begins to close. */
   get closing(): Promise<void> {
     return this.#closing.promise
+  }
+
+  /** Resolves when nothing of it needs its leases any more. */
+  get left(): Promise<void> {
+    return this.#left.promise
+  }
+
+  leave(): void {
+    this.#left.resolve()
   }
 
   beginClosing(): void {

@@ -75,6 +75,7 @@ function receive(keeper: Keeper, message: ToKeeper): void {
       hurry(keeper)
       break
     case 'cancelTree': {
+      keeper.launches.get(message.tree)?.(message.grace)
       const tree = keeper.trees.get(message.tree)
       if (tree === undefined) break
       const { bounds } = tree.request

@@ -48,12 +48,13 @@ async function recover(keeper: Keeper, run: StoredRun): Promise<void> {
   const trees = await keeper.store.trees(run.id)
   const left = trees.filter(({ end }) => end === null)
   const { socket } = run.supervisor
+  const lastWords = left.flatMap(({ tree, containment }) =>
+    socket === null || containment === 'group' ? [] : [lastWordBeside(socket, tree)],
+  )
   const report = await keeper.containment.sweep({
     run: run.id,
     roots: left.map(({ root }) => root),
-    lastWords: left.flatMap(({ tree, containment }) =>
-      socket === null || !['guard', 'cgroup'].includes(containment) ? [] : [lastWordBeside(socket, tree)],
-    ),
+    lastWords,
     grace: bounds.grace,
     killBound: bounds.killBound,
   })
@@ -67,6 +68,8 @@ async function recover(keeper: Keeper, run: StoredRun): Promise<void> {
     error: null,
     at: Date.now(),
   })
+  // A recovery that a locked store has undone reads them again.
+  await Promise.all(lastWords.map((path) => rm(path, { force: true })))
   keeper.wakeSocket?.ended(run.id)
   keeper.log.warn(
     { run: run.id, session: run.session, state: outcome.state, killed: report.killed },

@@ -41,7 +41,7 @@ export class SupervisedRun {
   readonly #reports: Array<Awaited<SupervisedTree['result']>> = []
   readonly #launches = new Set<Promise<unknown>>()
   #treesEnd: TreesEnd | null = null
-  #killing = false
+  readonly #killing = new AbortController()
   #disarm: () => void = () => {}
 
   constructor(request: RunRequest) {
@@ -84,7 +84,7 @@ export class SupervisedRun {
     })
     // A launch that was under way when the run stopped: it is caught up with what the other trees have had.
     if (this.#treesEnd !== null) void this.#terminate(tree, this.#treesEnd)
-    if (this.#killing) tree.kill()
+    if (this.killing.aborted) tree.kill()
   }
 
   /** SIGTERM to every tree, and to those whose launch is still under way. */
@@ -94,9 +94,14 @@ export class SupervisedRun {
     await Promise.all([...this.liveTrees].map((tree) => this.#terminate(tree, end)))
   }
 
+  /** Aborted when its trees are killed: those that are being launched too. */
+  get killing(): AbortSignal {
+    return this.#killing.signal
+  }
+
   /** SIGKILL to every tree, until it is empty; true where there was one left. */
   kill(): boolean {
-    this.#killing = true
+    this.#killing.abort()
     for (const tree of this.liveTrees) tree.kill()
     return [...this.liveTrees].some((tree) => tree.forced)
   }

@@ -1,7 +1,7 @@
 import { describe, expect } from 'vitest'
+import { attackers, endings, ordinary, storms, survivorsOf } from '../containment/zoo.ts'
 import { bestHere } from '../support/containment.ts'
 import { test } from '../support/scene.ts'
-import { attackers, endings, ordinary, storms, survivorsOf } from './zoo.ts'
 
 /** Case 8: nothing survives, whatever it is and however it is ended. */
 const kinds = bestHere.containment === 'cgroup' ? (['guard', 'cgroup'] as const) : (['guard'] as const)
