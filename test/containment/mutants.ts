@@ -36,8 +36,9 @@ export function validRequest(chance: Chance, tree: number): Buffer {
     ...many(chance, 0, 3, () => field(launchField.unsetVariable, chance.of(['A', 'HOME', 'LANG']))),
     ...many(chance, 0, 1, () => field(launchField.directory, '/tmp')),
     field(launchField.stdio, Buffer.from([chance.below(3), chance.below(3), chance.below(3)])),
-    ...[launchField.grace, launchField.killBound, launchField.timeout, launchField.lease].map((kind) =>
-      field(kind, u64(chance.of([0, 1, 5_000, Number.POSITIVE_INFINITY]))),
+    field(launchField.lease, Buffer.concat([time(chance), time(chance)])),
+    ...[launchField.grace, launchField.killBound, launchField.timeout].map((kind) =>
+      field(kind, time(chance)),
     ),
     ...otherKinds.flatMap((other) => many(chance, 0, 1, () => other(chance))),
   ]
@@ -131,6 +132,10 @@ function part(body: Buffer, chance: Chance): [from: number, to: number] {
 function overwrite(body: Buffer, chance: Chance, bytes: Buffer): Buffer {
   const at = chance.below(body.length + 1)
   return Buffer.concat([body.subarray(0, at), bytes, body.subarray(at + bytes.length)])
+}
+
+function time(chance: Chance): Buffer {
+  return u64(chance.of([0, 1, 5_000, Number.POSITIVE_INFINITY]))
 }
 
 function number(value: bigint, bytes: 4 | 8): Buffer {
