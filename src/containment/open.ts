@@ -2,6 +2,7 @@ import { CoppiceError } from '../errors.js'
 import type { Containment, ContainmentKind } from './contract.js'
 import { openGroup } from './group/group.js'
 import { findHelper } from './guard/built.js'
+import { cgroupVariable } from './guard/cgroup-directory.js'
 import { openGuard } from './guard/guard.js'
 
 /**
@@ -16,7 +17,7 @@ export async function openContainment(
   if (wanted === 'group') return openGroup()
   if (wanted === 'job') throw unavailable(wanted, 'it is for Windows')
   try {
-    return await openBest(wanted, helper)
+    return await openBest(wanted, helper, warn)
   } catch (error) {
     if (wanted !== null) throw unavailable(wanted, messageOf(error), error)
     warn(`trees are contained by group, which a program can escape: ${messageOf(error)}`)
@@ -27,6 +28,7 @@ export async function openContainment(
 async function openBest(
   wanted: ContainmentKind | null,
   find: () => Promise<string | null>,
+  warn: (why: string) => void,
 ): Promise<Containment> {
   if (process.platform !== 'linux') throw new Error(`there is none better on ${process.platform}`)
   const helper = await find()
@@ -37,6 +39,8 @@ async function openBest(
     return await openGuard({ helper, cgroups: true })
   } catch (error) {
     if (wanted === 'cgroup') throw error
+    // To be without is ordinary; to be without what somebody gave us is not.
+    if (process.env[cgroupVariable]) warn(`trees have no cgroups: ${messageOf(error)}`)
     return openGuard({ helper })
   }
 }

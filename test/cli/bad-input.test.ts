@@ -46,6 +46,13 @@ describe('bad input gets one line that names it, and changes nothing', () => {
     await refused(scene, ['run', '--', scene.folder], 126, new RegExp(scene.folder))
     await refused(scene, ['run', '--', join(scene.folder, 'plain')], 126, /plain/)
     await refused(scene, ['run', '--containment', 'job', '--', 'true'], 125, /job/)
+    const env = { COPPICE_CGROUP: '/proc/no/cgroup' }
+    const ungiven = await scene.coppice(['run', '--containment', 'cgroup', '--', 'true'], { env }).exited
+    expect(ungiven).toMatchObject({
+      code: 125,
+      stdout: '',
+      stderr: expect.stringMatching(/^coppice: .*cgroup.*\n$/),
+    })
     const limited = ['run', '--containment', 'group', '--memory', '64MB', '--', 'true']
     await refused(
       scene,
