@@ -180,7 +180,7 @@ static void launch(struct guard *guard) {
     if (has_cgroup) guard->failure.stage = STAGE_STDIO;
     if (has_cgroup && guard->signals >= 0 && prctl(PR_SET_CHILD_SUBREAPER, 1) == 0 && open_pipes(guard, stdio)) {
         guard->failure.stage = STAGE_FORK;
-        guard->root = root_launch(&guard->request, &guard->terminal, stdio, &guard->report);
+        guard->root = root_launch(&guard->request, &guard->terminal, guard->cgroup.directory, stdio, &guard->report);
         if (guard->root > 0) guard->root_handle = (int)syscall(SYS_pidfd_open, guard->root, 0);
     } else {
         guard->root = -1;

@@ -8,12 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "launcher.h"
 
-static void become_root(const struct request *request, const struct terminal *terminal, const int stdio[3],
-                        int report);
+static pid_t fork_into(int cgroup);
+static void become_root(const struct request *request, const struct terminal *terminal, bool joins,
+                        const int stdio[3], int report);
 static void restore_signals(void);
 static int place_stdio(const struct request *request, const int stdio[3]);
 static int join_cgroup(const char *cgroup);
@@ -21,13 +23,16 @@ static void run_command(const struct request *request);
 static int run_file(const char *path, const struct request *request);
 static const char *path_of(char *const *variables);
 
-pid_t root_launch(const struct request *request, const struct terminal *terminal, const int stdio[3], int *report) {
+pid_t root_launch(const struct request *request, const struct terminal *terminal, int cgroup, const int stdio[3],
+                  int *report) {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) < 0) return -1;
-    pid_t root = fork();
+    pid_t root = cgroup < 0 ? -1 : fork_into(cgroup);
+    bool joins = root < 0 && cgroup >= 0;
+    if (root < 0) root = fork();
     if (root == 0) {
         close(ends[0]);
-        become_root(request, terminal, stdio, ends[1]);
+        become_root(request, terminal, joins, stdio, ends[1]);
         _exit(127);
     }
     int error = errno;
@@ -38,15 +43,31 @@ pid_t root_launch(const struct request *request, const struct terminal *terminal
     return root;
 }
 
+/*
+ * A process that is born in its cgroup need not be moved there, for which the kernel holds every fork of the machine
+ * up. clone(2), CLONE_INTO_CGROUP; -1 before Linux 5.7, and where the kernel refuses it.
+ */
+static pid_t fork_into(int cgroup) {
+#ifdef SYS_clone3
+    /* struct clone_args of linux/sched.h, which musl does not bring. */
+    enum { FLAGS = 0, EXIT_SIGNAL = 4, CGROUP = 10, ALL = 11 };
+    uint64_t arguments[ALL] = {[FLAGS] = UINT64_C(0x200000000), [EXIT_SIGNAL] = SIGCHLD, [CGROUP] = (uint64_t)cgroup};
+    return (pid_t)syscall(SYS_clone3, arguments, sizeof arguments);
+#else
+    (void)cgroup;
+    return -1;
+#endif
+}
+
 /* Returns where it did not become the command, which has been reported then. */
-static void become_root(const struct request *request, const struct terminal *terminal, const int stdio[3],
-                        int report) {
+static void become_root(const struct request *request, const struct terminal *terminal, bool joins,
+                        const int stdio[3], int report) {
     /* A group of its own below the guard's process session, so that a signal to the group spares the guard. */
     setpgid(0, 0);
     terminal_take(terminal);
     setrlimit(RLIMIT_NOFILE, &descriptor_limit_at_start);
     struct launch_error failure = {.stage = STAGE_CGROUP};
-    if (request->cgroup && join_cgroup(request->cgroup) < 0) goto failed;
+    if (joins && join_cgroup(request->cgroup) < 0) goto failed;
     failure.stage = STAGE_STDIO;
     if (place_stdio(request, stdio) < 0) goto failed;
     failure.stage = STAGE_DIRECTORY;

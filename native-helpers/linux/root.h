@@ -17,9 +17,10 @@ struct launch_error {
 };
 
 /*
- * Forks the root. `stdio` are the descriptors that become its 0, 1 and 2, or -1 for nowhere. `report` is a pipe's read end
+ * Forks the root into `cgroup`, the directory of its leaf, or -1 for none. `stdio` are the descriptors that become its 0, 1 and 2, or -1 for nowhere. `report` is a pipe's read end
  * that reaches its end when the command runs, or gives a struct launch_error. -1 with errno where there is no fork.
  */
-pid_t root_launch(const struct request *request, const struct terminal *terminal, const int stdio[3], int *report);
+pid_t root_launch(const struct request *request, const struct terminal *terminal, int cgroup, const int stdio[3],
+                  int *report);
 
 #endif

@@ -13,19 +13,21 @@ import { isAlive, living, startTimeOf } from '../support/alive.ts'
 import { cgroupOf, cgroupsHere, cgroupsOf } from '../support/cgroups.ts'
 import { eventually } from '../support/eventually.ts'
 import { Lines } from '../support/lines.ts'
+import { sanitizedLauncher } from '../support/sanitized.ts'
 import { exerciseContainment } from './exercise-containment.ts'
 import { fixture, Launching } from './launching.ts'
 
 const helper = (await findHelper()) ?? ''
 const base = cgroupsHere.base ?? ''
+const expectations = {
+  nothingLeft: { containment: 'cgroup', proof: 'empty', survivors: [] },
+  nothingSwept: { containment: 'group', proof: 'unproven', survivors: [] },
+  holdsEscapes: true,
+  outrunsForks: true,
+} as const
 
 describe.skipIf(cgroupsHere.base === null)(`with cgroups ${cgroupsHere.why}`, () => {
-  exerciseContainment('cgroup', () => openGuard({ helper, cgroups: true }), {
-    nothingLeft: { containment: 'cgroup', proof: 'empty', survivors: [] },
-    nothingSwept: { containment: 'group', proof: 'unproven', survivors: [] },
-    holdsEscapes: true,
-    outrunsForks: true,
-  })
+  exerciseContainment('cgroup', () => openGuard({ helper, cgroups: true }), expectations)
 
   describe('the cgroups', () => {
     let containment: Containment
@@ -146,6 +148,11 @@ describe.skipIf(cgroupsHere.base === null)(`with cgroups ${cgroupsHere.why}`, ()
     await out.after('finished')
     await eventually(() => cgroupsOf(host.pid ?? 0).length === 0)
     await next.close()
+  })
+
+  const sanitized = sanitizedLauncher()
+  describe.skipIf(sanitized === null)('under sanitizers (needs cc)', () => {
+    exerciseContainment('cgroup', () => openGuard({ helper: sanitized ?? '', cgroups: true }), expectations)
   })
 
   test('no cgroup of any of these trees is left', async () => {
