@@ -266,7 +266,10 @@ static void start_guard(struct launcher *launcher, const struct frame *frame) {
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0 &&
         watch(launcher, ends[0], frame->tree + FIRST_TREE_KEY, EPOLLIN, EPOLL_CTL_ADD)) {
         guard = (pid_t)syscall(SYS_clone, (unsigned long)GUARD_SIGNAL, NULL, NULL, NULL, NULL);
-        if (guard == 0) become_guard(launcher, ends[1], frame);
+        if (guard == 0) {
+            close(ends[0]);
+            become_guard(launcher, ends[1], frame);
+        }
     }
     if (guard < 0) {
         struct message message;

@@ -10,12 +10,20 @@ import type { Containment, Tree } from '#src/containment/contract.js'
 import { findHelper } from '#src/containment/guard/built.js'
 import { frameOf, fromLauncher } from '#src/containment/guard/frames.js'
 import { openGuard } from '#src/containment/guard/guard.js'
+import { Launcher } from '#src/containment/guard/launcher.js'
+import { launchBody } from '#src/containment/guard/request.js'
 import { isAlive, killIfAlive, type Living, living, nameOf, parentOf, startTimeOf } from '../support/alive.ts'
 import { eventually } from '../support/eventually.ts'
 import { Lines } from '../support/lines.ts'
+import { oldKernel } from '../support/native.ts'
 import { fixture, Launching } from './launching.ts'
 
 const helper = (await findHelper()) ?? ''
+const old = oldKernel()
+const kernels: ReadonlyArray<readonly [string, string, readonly string[]]> = [
+  ['here', helper, []],
+  ...(old === null ? [] : [['on an old kernel', old, [helper]] as const]),
+]
 const isRoot = process.getuid?.() === 0
 const everySoOften = { timeout: Number.POSITIVE_INFINITY, grace: 100, killBound: 10_000 }
 
@@ -138,6 +146,24 @@ describe.skipIf(helper === '')('a guard and its launcher in trouble', () => {
       killIfAlive(launcher)
       await expect(launch).rejects.toMatchObject({ code: 'launch_failed' })
       expect(isAlive(root.pid, root.startTime)).toBe(false)
+    })
+
+    test.for(kernels)('is missed by its guards themselves %s', async ([, path, args]) => {
+      const launcher = await Launcher.start(path, args)
+      const launched = Promise.withResolvers<Living>()
+      const body = launchBody(request('sleep', ['1000']), launcher.environment, { lease: null })
+      launcher.launch(body, () => ({
+        receive({ type, body }) {
+          expect(type).toBe(fromLauncher.launched)
+          body.u32()
+          launched.resolve(living(body.u32()))
+        },
+        // Nobody does anything about it.
+        launcherLost() {},
+      }))
+      const root = await launched.promise
+      process.kill(launcher.pid, 'SIGKILL')
+      await eventually(() => !isAlive(root.pid, root.startTime))
     })
 
     test('and replaced while the containment closes leaves no other', async () => {
