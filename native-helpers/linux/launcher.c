@@ -331,6 +331,8 @@ static void forward(struct launcher *launcher, const struct frame *frame) {
 /* The keeper is gone, or has closed: every tree ends, and then we do. */
 static void close_control(struct launcher *launcher) {
     launcher->is_closing = true;
+    /* Whoever reads the supervisor's output is not to wait for its trees: nothing is launched any more. */
+    for (int file = 0; file < 3; file++) close(file);
     close(launcher->control);
     launcher->control = -1;
     buffer_free(&launcher->in);
