@@ -166,6 +166,19 @@ describe.skipIf(helper === '')('a guard and its launcher in trouble', () => {
       await eventually(() => !isAlive(root.pid, root.startTime))
     })
 
+    test('ends no tree before its guard has, also one of which nothing can be recognized', async () => {
+      const scrubbed = "trap '' TERM; echo $$; exec sleep 1000"
+      const script = `env -i setsid bash -c "${scrubbed.replaceAll('$', '\\$')}" &`
+      const { tree, out } = await launching.launch('bash', ['-c', script], {
+        bounds: { ...everySoOften, grace: 1_000 },
+      })
+      const daemon = living(Number(await out.after('')))
+      await tree.exited
+      killIfAlive(living(parentOf(parentOf(daemon.pid))))
+      await tree.emptied
+      expect(isAlive(daemon.pid, daemon.startTime)).toBe(false)
+    })
+
     test('and replaced while the containment closes leaves no other', async () => {
       const { tree } = await launching.launch('sleep', ['1000'])
       const launcher = living(parentOf(parentOf(tree.root.pid)))
