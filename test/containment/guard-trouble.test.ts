@@ -260,7 +260,8 @@ describe.skipIf(helper === '')('a guard and its launcher in trouble', () => {
       ['root', 4],
     ] as const)('with few processes says that there is none for a %s', async ([, most]) => {
       const few = await openBy(`ulimit -u ${most}; exec ${stranger} "$@"`)
-      const tree = await few.launch(request('sleep', ['1000']))
+      // What the probe was counts until the launcher has waited for it.
+      const tree = await eventually(() => few.launch(request('sleep', ['1000'])))
       await expect(few.launch(request('sleep', ['1000']))).rejects.toMatchObject({
         code: 'launch_failed',
         message: expect.stringContaining('fork: EAGAIN'),

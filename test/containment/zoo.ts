@@ -73,7 +73,8 @@ export async function survivorsOf(
     guard: () =>
       parents
         .filter((pid) => nameOf(pid) === 'coppice-guard')
-        .map(living)
+        // Some are killed by what they guard, at any moment.
+        .map((pid) => ({ pid, startTime: startTimeOf(pid) ?? 'gone' }))
         .forEach(killIfAlive),
     launcher: () => nameOf(launcher).startsWith('coppice-launch') && killIfAlive(living(launcher)),
   }

@@ -34,10 +34,8 @@ export async function endGuardedRemains(target: GuardedRemains, table: ProcessTa
   for (let interval = shortestInterval; performance.now() < until; interval *= 1.5) {
     const processes = await table.list()
     const above = guardsAbove(await membership.members(processes), processes)
-    const guards = [
-      ...above,
-      ...processes.filter(({ pid, name }) => pid === target.guard && name === guardName),
-    ]
+    const known = processes.filter((one) => one.pid === target.guard && isGuard(one))
+    const guards = [...above, ...known]
     // One that a tool holds (by tracing it, or by SIGSTOP) ends nothing before that tool is dead.
     if (guards.every(({ pid }) => isHeld(pid))) break
     // One whose supervisor is gone knows; one whose supervisor does not answer is told so by this.
@@ -66,6 +64,10 @@ function guardsAbove(members: readonly ProcessEntry[], processes: readonly Proce
     if (ancestor?.name === guardName) guards.add(ancestor)
   }
   return [...guards]
+}
+
+function isGuard({ name, state }: ProcessEntry): boolean {
+  return name === guardName && state === 'alive'
 }
 
 function isHeld(pid: number): boolean {
