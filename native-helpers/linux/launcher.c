@@ -49,6 +49,8 @@ struct entry {
     int socket;
     /* Whether its end was told: then the guard's death is no loss. */
     bool is_done;
+    /* Whether it has told its launch: a root can trace its guard before that. */
+    bool is_launched;
     /* Whether it was told to end its tree. */
     bool is_asked;
     /* Its guard died first, at this moment; NONE for others. */
@@ -131,7 +133,8 @@ int launcher_serve(int control, enum walk walk) {
 }
 
 static bool is_awaited(const struct launcher *launcher, const struct entry *entry) {
-    return entry->guard != 0 && (entry->is_asked || entry->socket < 0 || launcher->is_closing);
+    bool has_to_answer = !entry->is_launched || entry->is_asked || entry->socket < 0 || launcher->is_closing;
+    return entry->guard != 0 && has_to_answer;
 }
 
 static int pause_of(const struct launcher *launcher) {
@@ -361,6 +364,7 @@ static void read_guard(struct launcher *launcher, uint32_t tree) {
         if (frame_first(message.bytes, (size_t)length, &frame, &taken) != FRAME_WHOLE) continue;
         /* A tool can make its guard say anything (ptrace(2)), but not of its neighbours. */
         if (frame.tree != tree || taken != (size_t)length) continue;
+        if (frame.type == FRAME_LAUNCHED) entry->is_launched = true;
         if (frame.type == FRAME_EMPTY || frame.type == FRAME_LAUNCH_FAILED || frame.type == FRAME_REFUSED)
             entry->is_done = true;
         queue(launcher, message.bytes, (size_t)length);
