@@ -88,7 +88,10 @@ export const test = plain.extend<{ scene: Scene }>({
       host,
       lockState: () => lock(host('locks-the-state.mjs', [state])),
       living: () =>
-        marked(mark).filter((pid) => !started.some((one) => one.pid === pid) && !isOfCoppice(nameOf(pid))),
+        marked(mark)
+          .filter((pid) => !started.some((one) => one.pid === pid) && !isOfCoppice(nameOf(pid)))
+          // A guard that went meanwhile has no name by which to know it.
+          .filter((pid) => startTimeOf(pid) !== null),
     })
     for (const { child } of started) child.kill('SIGKILL')
     // The launcher of this process's own keeper lives as long as that; any other, and every guard, has to be gone.
