@@ -47,7 +47,8 @@ export class ExecHandle implements PromiseLike<ExecResult> {
   readonly stdin: Writable | null
   readonly #owner: ExecOwner
   readonly #outputs: Record<OutputStream, Output>
-  readonly #input: Writable
+  /** Null where its stdin is no pipe. */
+  readonly #input: Writable | null
   readonly #result = deferred<ExecResult>()
   readonly #drainBound: number
   #link: KeeperLink | null = null
@@ -66,8 +67,8 @@ export class ExecHandle implements PromiseLike<ExecResult> {
       })
     this.#outputs = { 1: output(1), 2: output(2) }
     this.#drainBound = exec.request.bounds.drainBound
-    this.#input = this.#openInput()
-    this.stdin = stdio[0] === 'pipe' && exec.input === null ? this.#input : null
+    this.#input = stdio[0] === 'pipe' ? this.#openInput() : null
+    this.stdin = exec.input === null ? this.#input : null
     this.pid = this.#launch(exec)
     this.pid.catch((error) => this.#fail(error))
   }
@@ -133,7 +134,7 @@ export class ExecHandle implements PromiseLike<ExecResult> {
     })
     const { pid, pipes } = await link.call('launch', exec.request)
     if (pipes !== null) this.#openPipes(pipes, link)
-    if (exec.input !== null) this.#input.end(exec.input)
+    if (exec.input !== null) this.#input?.end(exec.input)
     this.#postCancel()
     return pid
   }
@@ -167,7 +168,7 @@ export class ExecHandle implements PromiseLike<ExecResult> {
     await this.#pipes?.drain(this.#drainBound)
     this.#outputs[1].end()
     this.#outputs[2].end()
-    this.#input.destroy()
+    this.#input?.destroy()
     const told = toResult(result, this.#outputs)
     if (!result.byRun) {
       this.#result.resolve(told)
@@ -184,7 +185,7 @@ export class ExecHandle implements PromiseLike<ExecResult> {
     this.#pipes?.close()
     this.#outputs[1].end()
     this.#outputs[2].end()
-    this.#input.destroy()
+    this.#input?.destroy()
     this.#result.reject(error)
   }
 
