@@ -11,6 +11,7 @@ export interface Held {
   readonly launcherDescriptors: number
   readonly processes: number
   readonly files: number
+  /** Of the whole machine: others may make and remove theirs meanwhile. */
   readonly cgroups: number
 }
 
