@@ -1,7 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { openSupervisor } from 'coppice'
 import { exec } from 'coppice/exec'
-import { runtimeDirectory } from '#src/containment/processes/directories.js'
 
 /** What a host could run out of. */
 export interface Held {
@@ -9,27 +11,40 @@ export interface Held {
   readonly launcherDescriptors: number
   readonly processes: number
   readonly files: number
+  /** Of the whole machine: others may make and remove theirs meanwhile. */
   readonly cgroups: number
 }
 
-/** How much more is held after this many trees, one after another. */
+/** How much more is held after this many trees, one after another, of which every tenth belongs to a run. */
 export async function growth(trees: number): Promise<Held> {
-  await exec('true')
-  const before = held()
-  for (let tree = 0; tree < trees; tree++) await exec('true')
-  const after = held()
-  const names = Object.keys(before) as Array<keyof Held>
-  return Object.fromEntries(names.map((name) => [name, after[name] - before[name]])) as unknown as Held
+  const folder = await mkdtemp(join(tmpdir(), 'coppice-bench-'))
+  const supervisor = await openSupervisor({ state: join(folder, 'coppice.db'), runtimeDir: folder })
+  try {
+    return await supervisor.run({}, async (run) => {
+      await Promise.all([exec('true'), run.exec('true')])
+      const before = held(folder)
+      for (let tree = 0; tree < trees; tree++) {
+        if (tree % 10 === 0) await run.exec('true')
+        else await exec('true')
+      }
+      const after = held(folder)
+      const names = Object.keys(before) as Array<keyof Held>
+      return Object.fromEntries(names.map((name) => [name, after[name] - before[name]])) as unknown as Held
+    })
+  } finally {
+    await supervisor.close()
+    await rm(folder, { recursive: true, force: true })
+  }
 }
 
-function held(): Held {
+function held(folder: string): Held {
   const ours = descendants()
-  const launcher = ours.find((pid) => nameOf(pid).startsWith('coppice-launch'))
+  const launchers = ours.filter((pid) => nameOf(pid).startsWith('coppice-launch'))
   return {
     descriptors: entriesOf('/proc/self/fd'),
-    launcherDescriptors: launcher === undefined ? 0 : entriesOf(`/proc/${launcher}/fd`),
+    launcherDescriptors: launchers.reduce((sum, pid) => sum + entriesOf(`/proc/${pid}/fd`), 0),
     processes: ours.length,
-    files: entriesOf(runtimeDirectory(process.env)) + entriesOf(tmpdir()),
+    files: readdirSync(folder, { recursive: true }).length,
     cgroups: foldersBelow('/sys/fs/cgroup'),
   }
 }

@@ -52,6 +52,8 @@ struct entry {
     int socket;
     /* Whether its end was told: then the guard's death is no loss. */
     bool is_done;
+    /* Whether it has told its launch: a root can trace its guard before that. */
+    bool is_launched;
     /* Whether it was told to end its tree. */
     bool is_asked;
     /* Its guard died first, at this moment; NONE for others. */
@@ -138,7 +140,8 @@ int launcher_serve(int control, enum walk walk) {
 }
 
 static bool is_awaited(const struct launcher *launcher, const struct entry *entry) {
-    return entry->guard != 0 && (entry->is_asked || entry->socket < 0 || launcher->is_closing);
+    bool has_to_answer = !entry->is_launched || entry->is_asked || entry->socket < 0 || launcher->is_closing;
+    return entry->guard != 0 && has_to_answer;
 }
 
 static int pause_of(const struct launcher *launcher) {
@@ -275,7 +278,10 @@ static void start_guard(struct launcher *launcher, const struct frame *frame) {
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0 &&
         watch(launcher, ends[0], frame->tree + FIRST_TREE_KEY, EPOLLIN, EPOLL_CTL_ADD)) {
         guard = (pid_t)syscall(SYS_clone, (unsigned long)GUARD_SIGNAL, NULL, NULL, NULL, NULL);
-        if (guard == 0) become_guard(launcher, ends[1], frame);
+        if (guard == 0) {
+            close(ends[0]);
+            become_guard(launcher, ends[1], frame);
+        }
     }
     if (guard < 0) {
         struct message message;
@@ -337,6 +343,8 @@ static void forward(struct launcher *launcher, const struct frame *frame) {
 /* The keeper is gone, or has closed: every tree ends, and then we do. */
 static void close_control(struct launcher *launcher) {
     launcher->is_closing = true;
+    /* Whoever reads the supervisor's output is not to wait for its trees: nothing is launched any more. */
+    for (int file = 0; file < 3; file++) close(file);
     close(launcher->control);
     launcher->control = -1;
     buffer_free(&launcher->in);
@@ -366,6 +374,7 @@ static void read_guard(struct launcher *launcher, uint32_t tree) {
         if (frame_first(message.bytes, (size_t)length, &frame, &taken) != FRAME_WHOLE) continue;
         /* A tool can make its guard say anything (ptrace(2)), but not of its neighbours. */
         if (frame.tree != tree || taken != (size_t)length) continue;
+        if (frame.type == FRAME_LAUNCHED) entry->is_launched = true;
         if (frame.type == FRAME_EMPTY || frame.type == FRAME_LAUNCH_FAILED || frame.type == FRAME_REFUSED)
             entry->is_done = true;
         queue(launcher, message.bytes, (size_t)length);

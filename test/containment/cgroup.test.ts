@@ -13,7 +13,7 @@ import { isAlive, living, startTimeOf } from '../support/alive.ts'
 import { cgroupOf, cgroupsHere, cgroupsOf } from '../support/cgroups.ts'
 import { eventually } from '../support/eventually.ts'
 import { Lines } from '../support/lines.ts'
-import { sanitizedLauncher } from '../support/sanitized.ts'
+import { sanitizedLauncher } from '../support/native.ts'
 import { exerciseContainment } from './exercise-containment.ts'
 import { fixture, Launching } from './launching.ts'
 

@@ -66,6 +66,15 @@ export function exerciseEnding(
       expect(await tree.report()).toMatchObject({ ...nothingLeft, killed: 2 })
     })
 
+    test('is heard of also where it is asked for many times more', async () => {
+      const { tree, out } = await here().launchFixture('ignores-sigterm.sh')
+      await out.after('ready')
+      for (let time = 0; time < 50; time++) tree.kill()
+      await tree.emptied
+      expect(await tree.exited).toEqual({ code: null, signal: 'SIGKILL' })
+      expect(await tree.report()).toMatchObject({ ...nothingLeft, killed: 2 })
+    })
+
     test.each([0, 3])('ends background jobs after their root exited with %i', async (code) => {
       const { tree, out } = await here().launchFixture('leaves-background-jobs.sh', [String(code)])
       expect(await tree.exited).toEqual({ code, signal: null })

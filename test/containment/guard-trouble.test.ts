@@ -10,14 +10,22 @@ import type { Containment, Tree } from '#src/containment/contract.js'
 import { findHelper } from '#src/containment/guard/built.js'
 import { frameOf, fromLauncher } from '#src/containment/guard/frames.js'
 import { openGuard } from '#src/containment/guard/guard.js'
+import { Launcher } from '#src/containment/guard/launcher.js'
+import { launchBody } from '#src/containment/guard/request.js'
 import { noLimits } from '#src/containment/limits.js'
 import { plainStop } from '#src/containment/stop-plan.js'
 import { isAlive, killIfAlive, type Living, living, nameOf, parentOf, startTimeOf } from '../support/alive.ts'
 import { eventually } from '../support/eventually.ts'
 import { Lines } from '../support/lines.ts'
+import { oldKernel } from '../support/native.ts'
 import { fixture, Launching } from './launching.ts'
 
 const helper = (await findHelper()) ?? ''
+const old = oldKernel()
+const kernels: ReadonlyArray<readonly [string, string, readonly string[]]> = [
+  ['here', helper, []],
+  ...(old === null ? [] : [['on an old kernel', old, [helper]] as const]),
+]
 const isRoot = process.getuid?.() === 0
 const everySoOften = { timeout: Number.POSITIVE_INFINITY, grace: 100, killBound: 10_000 }
 
@@ -142,6 +150,37 @@ describe.skipIf(helper === '')('a guard and its launcher in trouble', () => {
       expect(isAlive(root.pid, root.startTime)).toBe(false)
     })
 
+    test.for(kernels)('is missed by its guards themselves %s', async ([, path, args]) => {
+      const launcher = await Launcher.start(path, args)
+      const launched = Promise.withResolvers<Living>()
+      const body = launchBody(request('sleep', ['1000']), launcher.environment, null)
+      launcher.launch(body, () => ({
+        receive({ type, body }) {
+          expect(type).toBe(fromLauncher.launched)
+          body.u32()
+          launched.resolve(living(body.u32()))
+        },
+        // Nobody does anything about it.
+        launcherLost() {},
+      }))
+      const root = await launched.promise
+      process.kill(launcher.pid, 'SIGKILL')
+      await eventually(() => !isAlive(root.pid, root.startTime))
+    })
+
+    test('ends no tree before its guard has, also one of which nothing can be recognized', async () => {
+      const scrubbed = "trap '' TERM; echo $$; exec sleep 1000"
+      const script = `env -i setsid bash -c "${scrubbed.replaceAll('$', '\\$')}" &`
+      const { tree, out } = await launching.launch('bash', ['-c', script], {
+        bounds: { ...everySoOften, grace: 1_000 },
+      })
+      const daemon = living(Number(await out.after('')))
+      await tree.exited
+      killIfAlive(living(parentOf(parentOf(daemon.pid))))
+      await tree.emptied
+      expect(isAlive(daemon.pid, daemon.startTime)).toBe(false)
+    })
+
     test('and replaced while the containment closes leaves no other', async () => {
       const { tree } = await launching.launch('sleep', ['1000'])
       const launcher = living(parentOf(parentOf(tree.root.pid)))
@@ -223,7 +262,7 @@ describe.skipIf(helper === '')('a guard and its launcher in trouble', () => {
       ['root', 4],
     ] as const)('with few processes says that there is none for a %s', async ([, most]) => {
       const few = await openBy(`ulimit -u ${most}; exec ${stranger} "$@"`)
-      // Until the launcher has waited for the guard of its first launch, that counts as a process too.
+      // What the probe was counts until the launcher has waited for it.
       const tree = await eventually(() => few.launch(request('sleep', ['1000'])))
       await expect(few.launch(request('sleep', ['1000']))).rejects.toMatchObject({
         code: 'launch_failed',

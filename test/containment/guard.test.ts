@@ -1,7 +1,7 @@
 import { describe } from 'vitest'
 import { findHelper } from '#src/containment/guard/built.js'
 import { openGuard } from '#src/containment/guard/guard.js'
-import { sanitizedLauncher } from '../support/sanitized.ts'
+import { oldKernel, sanitizedLauncher } from '../support/native.ts'
 import { exerciseContainment } from './exercise-containment.ts'
 
 const helper = (await findHelper()) ?? ''
@@ -23,4 +23,9 @@ exerciseContainment(
 const sanitized = sanitizedLauncher()
 describe.skipIf(sanitized === null)('under sanitizers (needs cc)', () => {
   exerciseContainment('guard', () => openGuard({ helper: sanitized ?? '' }), expectations)
+})
+
+const old = oldKernel()
+describe.skipIf(old === null)('on a kernel without close_range and pidfd (needs cc)', () => {
+  exerciseContainment('guard', () => openGuard({ helper: old ?? '', args: [helper] }), expectations)
 })

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { afterEach, describe, expect, test } from 'vitest'
 import { FrameReader, frameOf, fromLauncher, toLauncher } from '#src/containment/guard/frames.js'
-import { sanitizedLauncher } from '../support/sanitized.ts'
+import { sanitizedLauncher } from '../support/native.ts'
 import { Chance, field, mutant, validRequest } from './mutants.ts'
 
 const launcher = sanitizedLauncher()

@@ -72,7 +72,7 @@ export async function openGuard({
         const used = await living()
         if (isClosed) throw closed()
         const cgroup = cgroups?.make(request) ?? null
-        const body = launchBody(request, used.environment, { lease, cgroup })
+        const body = launchBody(request, used.environment, lease, cgroup)
         const tree = used.launch(body, (number) => new GuardTree(request, used, number, here, cgroup))
         // A guard that fails before it knows of its cgroup leaves it behind.
         if (cgroup !== null) tree.launched.catch(() => leaveCgroup(cgroup))

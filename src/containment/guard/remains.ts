@@ -13,23 +13,33 @@ const shortestInterval = 10
 const longestInterval = 100
 const wordBound = 500
 
+export interface GuardedRemains extends Remains {
+  /**
+   * The process id of a guard that is known, also where nothing below it can be recognized any more. It is waited for and
+   * not signalled: another one may have the number by now.
+   */
+  readonly guard?: number
+}
+
 /**
  * Ends what a supervisor or a launcher left that is gone. Its guards are at it already: they are waited for, since a
  * second SIGTERM would tell a tool to hurry, and a killed guard would let go of what it holds. What has no guard, or
  * one that takes longer than its bounds, is ended here.
  */
-export async function endGuardedRemains(target: Remains, table: ProcessTable): Promise<TreeReport> {
+export async function endGuardedRemains(target: GuardedRemains, table: ProcessTable): Promise<TreeReport> {
   const membership = membersOf(target, table)
   const told = new Set<number>()
   const pause = new Pause()
   const until = performance.now() + target.grace + target.killBound
   for (let interval = shortestInterval; performance.now() < until; interval *= 1.5) {
     const processes = await table.list()
-    const guards = guardsAbove(await membership.members(processes), processes)
+    const above = guardsAbove(await membership.members(processes), processes)
+    const known = processes.filter((one) => one.pid === target.guard && isGuard(one))
+    const guards = [...above, ...known]
     // One that a tool holds (by tracing it, or by SIGSTOP) ends nothing before that tool is dead.
     if (guards.every(({ pid }) => isHeld(pid))) break
     // One whose supervisor is gone knows; one whose supervisor does not answer is told so by this.
-    const untold = guards.filter(({ pid }) => !told.has(pid))
+    const untold = above.filter(({ pid }) => !told.has(pid))
     await table.signalAll(untold, 'SIGTERM')
     for (const { pid } of untold) told.add(pid)
     await pause.for(Math.min(interval, longestInterval))
@@ -57,6 +67,10 @@ export function guardsAbove(
     if (ancestor?.name === guardName) guards.add(ancestor)
   }
   return [...guards]
+}
+
+function isGuard({ name, state }: ProcessEntry): boolean {
+  return name === guardName && state === 'alive'
 }
 
 /** Stopped or traced, by a tool of its tree: it ends nothing before that is dead. */

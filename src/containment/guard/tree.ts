@@ -3,7 +3,6 @@ import { CoppiceError } from '../../errors.js'
 import type { Identity } from '../../identity.js'
 import { type Deferred, deferred, settlesWithin } from '../../timers.js'
 import type { Exit, HostPipes, LaunchRequest, StopCause, Tree, TreeReport } from '../contract.js'
-import type { Remains } from '../group/sweep.js'
 import { launchError } from '../launch-error.js'
 import type { LimitName } from '../limits.js'
 import type { Cookie } from '../processes/table.js'
@@ -11,13 +10,14 @@ import { endCgroup } from './cgroup-remains.js'
 import { readEnd, readProcesses, unknownExit } from './end.js'
 import { type Frame, type FrameBody, fromLauncher } from './frames.js'
 import type { Launcher, TreeListener } from './launcher.js'
+import type { GuardedRemains } from './remains.js'
 
 /** What a guard's tree needs to know of the machine. */
 export interface Here {
   readonly bootId: string
   readonly pidNamespace: string
   /** Ends what nobody else can end any more. */
-  endRemains(remains: Remains): Promise<TreeReport>
+  endRemains(remains: GuardedRemains): Promise<TreeReport>
 }
 
 /** Milliseconds that a guard may take to look: it may be stopped for a moment, or the machine busy. */
@@ -39,6 +39,7 @@ export class GuardTree implements Tree, TreeListener {
   readonly #exited = deferred<Exit>()
   readonly #emptied = deferred<void>()
   readonly #stopped = deferred<StopCause>()
+  #guard: number | null = null
   #root: Identity | null = null
   #pipes: HostPipes = [null, null, null]
   #report: TreeReport
@@ -141,6 +142,7 @@ export class GuardTree implements Tree, TreeListener {
   #wasLaunched(body: FrameBody): void {
     const { bootId, pidNamespace } = this.#here
     const guard = body.u32()
+    this.#guard = guard
     this.#root = { pid: body.u32(), startTime: String(body.u64()), bootId, pidNamespace }
     const pipe = () => {
       const descriptor = body.u32()
@@ -206,7 +208,8 @@ export class GuardTree implements Tree, TreeListener {
     const { tree, bounds } = this.#request
     const roots = this.#root === null ? [] : [this.#root]
     const claims = (cookie: Cookie) => cookie.tree === tree
-    const report = await this.#here.endRemains({ ...bounds, roots, claims, lastWords: [] })
+    const guard = this.#guard === null ? {} : { guard: this.#guard }
+    const report = await this.#here.endRemains({ ...bounds, ...guard, roots, claims, lastWords: [] })
     await this.#endCgroup()
     // Only now: where a launch fails, nothing is left that would have to be ended.
     this.#launched.reject(this.#lost())

@@ -48,7 +48,8 @@ export class ExecHandle implements PromiseLike<ExecResult> {
   readonly stdin: Writable | null
   readonly #owner: ExecOwner
   readonly #outputs: Record<OutputStream, Output>
-  readonly #input: Writable
+  /** Null where its stdin is no pipe. */
+  readonly #input: Writable | null
   readonly #result = deferred<ExecResult>()
   readonly #drainBound: number
   readonly #limits: Limits
@@ -69,8 +70,8 @@ export class ExecHandle implements PromiseLike<ExecResult> {
     this.#outputs = { 1: output(1), 2: output(2) }
     this.#drainBound = exec.request.bounds.drainBound
     this.#limits = exec.request.limits
-    this.#input = this.#openInput()
-    this.stdin = stdio[0] === 'pipe' && exec.input === null ? this.#input : null
+    this.#input = stdio[0] === 'pipe' ? this.#openInput() : null
+    this.stdin = exec.input === null ? this.#input : null
     this.pid = this.#launch(exec)
     this.pid.catch((error) => this.#fail(error))
   }
@@ -130,14 +131,14 @@ export class ExecHandle implements PromiseLike<ExecResult> {
       receive: (message) => {
         if (message.type === 'output') this.#outputs[message.stream].push(message.chunk)
         else if (message.type === 'stdinTaken') this.#inputTaken?.()
-        else if (message.type === 'endStdin') this.#input.end()
+        else if (message.type === 'endStdin') this.#input?.end()
         else void this.#end(message.result)
       },
       lost: (error) => this.#fail(error),
     })
     const { pid, pipes } = await link.call('launch', exec.request)
     if (pipes !== null) this.#openPipes(pipes, link)
-    if (exec.input !== null) this.#input.end(exec.input)
+    if (exec.input !== null) this.#input?.end(exec.input)
     this.#postCancel()
     return pid
   }
@@ -171,7 +172,7 @@ export class ExecHandle implements PromiseLike<ExecResult> {
     await (result.lingers ? this.#pipes?.leave(this.#drainBound) : this.#pipes?.drain(this.#drainBound))
     this.#outputs[1].end()
     this.#outputs[2].end()
-    this.#input.destroy()
+    this.#input?.destroy()
     const told = toResult(result, this.#outputs, this.#limits)
     if (!result.byRun) {
       this.#result.resolve(told)
@@ -188,7 +189,7 @@ export class ExecHandle implements PromiseLike<ExecResult> {
     this.#pipes?.close()
     this.#outputs[1].end()
     this.#outputs[2].end()
-    this.#input.destroy()
+    this.#input?.destroy()
     this.#result.reject(error)
   }
 
