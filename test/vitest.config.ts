@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
 /** The core without further ado; a bed, which takes longer or needs more than Node, by its file: `vitest run beds/zoo`. */
@@ -11,6 +12,8 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 60_000,
     pool: 'forks',
+    // They wait for processes most of the time: one for each processor would leave it idle.
+    maxWorkers: availableParallelism() + 1,
     reporters: ['default', ['json', { outputFile: '../node_modules/.vitest/results.json' }]],
   },
 })

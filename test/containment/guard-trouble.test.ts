@@ -1,4 +1,4 @@
-import { execFile, execFileSync, spawn } from 'node:child_process'
+import { execFile, spawn, spawnSync } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { chmod, copyFile, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
@@ -125,7 +125,12 @@ describe.skipIf(helper === '')('a guard and its launcher in trouble', () => {
     const { tree: liar } = await launching.launch('sleep', ['1000'])
     // The probe was the launcher's first tree, so that these are its second and third.
     const lie = frameOf(fromLauncher.guardLost, 2, [Buffer.from([1, 9, 0, 0, 0])])
-    execFileSync(fixture('speaks-as.pl'), [String(parentOf(liar.root.pid)), lie.toString('hex')])
+    const { stderr } = spawnSync(fixture('speaks-as.pl'), [
+      String(parentOf(liar.root.pid)),
+      lie.toString('hex'),
+    ])
+    // Whoever is not root cannot even take its voice: it is not dumpable.
+    expect(String(stderr)).toMatch(isRoot ? /^$/ : /^descriptor: Operation not permitted/)
     expect(await liar.report()).toMatchObject({ proof: 'survivors' })
     expect(await victim.report()).toMatchObject({ proof: 'survivors', killed: 0 })
     for (const tree of [victim, liar]) tree.kill()
