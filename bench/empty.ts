@@ -1,12 +1,16 @@
 /**
  * How fast a tree is empty: 1,000 processes that ignore SIGTERM, half of them in process sessions of their own, beside
- * tree-kill; and storms of processes that fork and exit faster than they can be listed, without cgroup.kill.
+ * tree-kill; and storms of processes that fork and exit faster than they can be listed. With cgroup.kill, where this
+ * machine lets us make cgroups, and without.
  *
  *   node bench/empty.ts [--json]
  *
  * tree-kill runs `ps` for each process of the tree, which takes many seconds, so it has one round, between ours.
  */
-import { availableParallelism } from 'node:os'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { availableParallelism, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { isCoppiceError, openSupervisor, type Run } from 'coppice'
 import { endByCoppice } from './empty/coppice.ts'
 import { endByTreeKill } from './empty/rival.ts'
 import { against, alone, type Line, linesTable } from './lines.ts'
@@ -14,11 +18,17 @@ import { against, alone, type Line, linesTable } from './lines.ts'
 const processes = 1_000
 const rounds = 5
 
+const folder = await mkdtemp(join(tmpdir(), 'coppice-bench-'))
 const lines = [
-  ...(await thousand()),
-  ...(await storm('fork-storm')),
-  ...(await storm('fork-storm-of-sessions')),
+  ...(await within('cgroup', (run) =>
+    storms(run, 'cgroup', (ms, what) => alone(what, 'ms', ms, { atMost: 50 })),
+  )),
+  ...(await within('guard', async (run) => [
+    ...(await thousand(run)),
+    ...(await storms(run, 'guard', (ms, what) => alone(what, 'ms', ms, { atMost: 3_000 }, 'most'))),
+  ])),
 ]
+await rm(folder, { recursive: true, force: true })
 
 if (process.argv.includes('--json')) console.log(JSON.stringify(lines, null, 2))
 else {
@@ -28,9 +38,27 @@ else {
   console.log(linesTable(lines))
 }
 
-async function thousand(): Promise<Line[]> {
+async function within(
+  containment: 'cgroup' | 'guard',
+  measure: (run: Run) => Promise<Line[]>,
+): Promise<Line[]> {
+  try {
+    const supervisor = await openSupervisor({ state: join(folder, `${containment}.db`), containment })
+    try {
+      return await supervisor.run({}, measure)
+    } finally {
+      await supervisor.close()
+    }
+  } catch (error) {
+    if (!isCoppiceError(error, 'launch_failed')) throw error
+    console.error(`not measured: ${error.message}`)
+    return []
+  }
+}
+
+async function thousand(run: Run): Promise<Line[]> {
   const what = `a tree of ${processes}`
-  const end = async () => (await endByCoppice('thousand', [String(processes)])).ms
+  const end = async () => (await endByCoppice(run, 'thousand', [String(processes)])).ms
   await end()
   const before = await inTurn(rounds, end)
   const theirs = [await endByTreeKill('thousand', [String(processes)])]
@@ -42,14 +70,16 @@ async function thousand(): Promise<Line[]> {
 }
 
 /** A storm that has blown over by itself is no proof: how many had to be killed is told beside it. */
-async function storm(name: string): Promise<Line[]> {
-  const ended = await inTurn(2 * rounds, () => endByCoppice(name))
-  const ms = ended.map((one) => one.ms)
-  const killed = ended.map((one) => one.killed)
-  return [
-    alone(`${name}, from kill to empty`, 'ms', ms, { atMost: 3_000 }, 'most'),
-    alone(`${name}, killed`, '', killed, { atLeast: 2 }),
-  ]
+async function storms(run: Run, kind: string, line: (ms: number[], what: string) => Line): Promise<Line[]> {
+  const lines = []
+  for (const name of ['fork-storm', 'fork-storm-of-sessions']) {
+    const ended = await inTurn(2 * rounds, () => endByCoppice(run, name))
+    const ms = ended.map((one) => one.ms)
+    const killed = ended.map((one) => one.killed)
+    lines.push(line(ms, `${name}, ${kind}, from kill to empty`))
+    lines.push(alone(`${name}, ${kind}, killed`, '', killed, { atLeast: 2 }))
+  }
+  return lines
 }
 
 async function inTurn<T>(times: number, work: () => Promise<T>): Promise<T[]> {

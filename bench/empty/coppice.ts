@@ -1,5 +1,5 @@
 import { performance } from 'node:perf_hooks'
-import { exec } from 'coppice/exec'
+import type { Run } from 'coppice'
 import { carriers, isAlive, living } from '../../test/support/alive.ts'
 import { announced, program } from './zoo.ts'
 
@@ -11,8 +11,8 @@ export interface Ended {
 }
 
 /** Kills a program of the zoo when it is ready, and looks whether nobody is left. */
-export async function endByCoppice(name: string, args: readonly string[] = []): Promise<Ended> {
-  const handle = exec(program(name), args)
+export async function endByCoppice(run: Run, name: string, args: readonly string[] = []): Promise<Ended> {
+  const handle = run.exec(program(name), args)
   const processes = (await announced(readAside(handle))).map(living)
   const from = performance.now()
   const { tree } = await handle.cancel({ grace: 0 })

@@ -15,7 +15,10 @@ enum { MOST_NESTED = 64 };
 static ssize_t read_at(int directory, const char *name, char *bytes, size_t size);
 static bool value_of(const char *text, const char *key, uint64_t *value);
 static enum held held_by(const struct cgroup *cgroup, const char *name, const char *const keys[]);
-static void remove_nested(int directory, int depth);
+typedef void (*visitor)(int directory, const char *name, void *context);
+static void visit_nested(int directory, int depth, visitor visit, void *context);
+static void remove_all(int directory, const char *name, void *nothing);
+static void count_processes(int directory, const char *name, void *count);
 
 bool cgroup_open(struct cgroup *cgroup, const char *path) {
     cgroup->directory = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -42,6 +45,14 @@ bool cgroup_is_populated(const struct cgroup *cgroup) {
     uint64_t populated = 1;
     value_of(text, "populated", &populated);
     return populated != 0;
+}
+
+size_t cgroup_count(const struct cgroup *cgroup) {
+    size_t count = 0;
+    if (cgroup->directory < 0) return 0;
+    count_processes(cgroup->directory, ".", &count);
+    visit_nested(cgroup->directory, 0, count_processes, &count);
+    return count;
 }
 
 bool cgroup_kill(const struct cgroup *cgroup) {
@@ -83,7 +94,7 @@ void cgroup_remove(const char *path) {
     if (snprintf(name, sizeof name, "%s", path) >= (int)sizeof name) return;
     int directory = open(name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (directory >= 0) {
-        remove_nested(directory, 0);
+        visit_nested(directory, 0, remove_all, NULL);
         close(directory);
     }
     /* One that is not empty stays: another tree is in it, or what nobody could kill. */
@@ -95,7 +106,25 @@ void cgroup_remove(const char *path) {
     }
 }
 
-static void remove_nested(int directory, int depth) {
+static void remove_all(int directory, const char *name, void *nothing) {
+    (void)nothing;
+    unlinkat(directory, name, AT_REMOVEDIR);
+}
+
+static void count_processes(int directory, const char *name, void *count) {
+    char path[NAME_MAX + sizeof "/cgroup.procs"];
+    snprintf(path, sizeof path, "%s/cgroup.procs", name);
+    int file = openat(directory, path, O_RDONLY | O_CLOEXEC);
+    if (file < 0) return;
+    char text[4096];
+    for (ssize_t length; (length = read(file, text, sizeof text)) > 0;) {
+        for (ssize_t i = 0; i < length; i++) *(size_t *)count += text[i] == '\n';
+    }
+    close(file);
+}
+
+/* Each cgroup that is nested in this one, after those that are nested in it. */
+static void visit_nested(int directory, int depth, visitor visit, void *context) {
     if (depth == MOST_NESTED) return;
     /* A directory stream takes its descriptor over. */
     int copy = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -108,9 +137,9 @@ static void remove_nested(int directory, int depth) {
         if (entry->d_type != DT_DIR || strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
         int nested = openat(directory, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (nested < 0) continue;
-        remove_nested(nested, depth + 1);
+        visit_nested(nested, depth + 1, visit, context);
         close(nested);
-        unlinkat(directory, entry->d_name, AT_REMOVEDIR);
+        visit(directory, entry->d_name, context);
     }
     closedir(entries);
 }

@@ -3,6 +3,7 @@
 #define COPPICE_CGROUP_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* Both -1 where the tree has none: then it is never populated, holds no limit, and cannot kill. */
@@ -19,6 +20,9 @@ void cgroup_close(struct cgroup *cgroup);
 
 /* Whether a process lives in it, or in what a tool nested in it. True where that cannot be read. */
 bool cgroup_is_populated(const struct cgroup *cgroup);
+
+/* How many processes live in it, and in what a tool nested in it. */
+size_t cgroup_count(const struct cgroup *cgroup);
 
 /* SIGKILL to all that live in it, at one stroke that no fork slips through. False before Linux 5.14. */
 bool cgroup_kill(const struct cgroup *cgroup);

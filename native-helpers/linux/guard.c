@@ -27,6 +27,8 @@ enum {
     SAMPLE_MS = 100,
     FIRST_LOOK_MS = 2,
     LAST_LOOK_MS = 200,
+    /* Time to die for those whom one stroke has killed; looking at them would only keep them from it. */
+    LOOK_AFTER_STROKE_MS = 20,
     /* How many processes a report names; it counts them all. */
     MOST_NAMED = 32,
     /* A storm's dead come as fast as they are waited for: timers and control have their turn after so many. */
@@ -103,6 +105,7 @@ static void stop(struct guard *guard, enum cause cause, uint64_t grace);
 static void terminate_root(struct guard *guard);
 static void terminate_all(struct guard *guard);
 static void kill_tree(struct guard *guard);
+static bool kill_cgroup(struct guard *guard);
 static void sample(struct guard *guard);
 static void stop_where_the_kernel_held_a_limit(struct guard *guard);
 static void tell_launched(struct guard *guard);
@@ -492,17 +495,20 @@ static void terminate_all(struct guard *guard) {
 }
 
 static void kill_tree(struct guard *guard) {
+    bool is_first = !guard->forced;
     guard->forced = true;
+    /* Before anything else: in a storm, each moment that we work is paid for by waiting for a hundred others. */
+    if (is_first && kill_cgroup(guard)) return;
     reap(guard, MOST_REAPED_BEFORE_KILL);
     if (guard->state == EMPTY) return;
-    /* At one stroke where the kernel can; whoever has left the cgroup is found at the next look. */
-    bool is_first = guard->look_pause == FIRST_LOOK_MS;
-    if (is_first) descendants_of_us(guard->walk, NULL, 0, &guard->found);
-    bool is_killed = cgroup_kill(&guard->cgroup);
-    if (!is_first || !is_killed) kill_descendants(guard->walk, NULL, 0, &guard->found);
+    size_t counted = is_first ? 0 : cgroup_count(&guard->cgroup);
+    cgroup_kill(&guard->cgroup);
+    kill_descendants(guard->walk, NULL, 0, &guard->found);
+    /* Some are killed more than once before they are gone; they are few. */
     for (size_t i = 0; i < guard->found.used; i++) {
-        /* Some are killed more than once before they are gone; they are few. */
-        if (!contains(&guard->before, &guard->found.entries[i])) guard->killed++;
+        if (contains(&guard->before, &guard->found.entries[i])) continue;
+        if (counted > 0) counted--;
+        else guard->killed++;
     }
     struct processes before = guard->before;
     guard->before = guard->found;
@@ -510,6 +516,16 @@ static void kill_tree(struct guard *guard) {
     guard->look_at = clock_ms() + guard->look_pause;
     guard->look_pause = earlier(guard->look_pause * 2, LAST_LOOK_MS);
     reap(guard, MOST_REAPED);
+}
+
+/* Whoever has left it is found at the next look; those in it tell us of their death. */
+static bool kill_cgroup(struct guard *guard) {
+    size_t count = cgroup_count(&guard->cgroup);
+    if (!cgroup_kill(&guard->cgroup)) return false;
+    guard->killed += (uint32_t)count;
+    guard->look_at = clock_ms() + LOOK_AFTER_STROKE_MS;
+    reap(guard, MOST_REAPED);
+    return true;
 }
 
 static void stop_where_the_kernel_held_a_limit(struct guard *guard) {

@@ -21,6 +21,7 @@
 #include "guard.h"
 #include "request.h"
 #include "root.h"
+#include "slice.h"
 #include "terminal.h"
 
 enum {
@@ -167,6 +168,7 @@ static void free_guards(struct launcher *launcher) {
 static bool set_up(struct launcher *launcher, int control, enum walk walk) {
     *launcher = (struct launcher){.control = control, .walk = walk};
     prctl(PR_SET_NAME, "coppice-launcher");
+    slice_shorten(0);
     launcher->terminal = terminal_open();
     if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0) return false;
     /* Ctrl-C and a tool's signal to its group are not for us; they stay blocked in the guards as well. */

@@ -2,11 +2,12 @@
  * coppice-launcher: starts process trees for a supervisor, each under a guard of its own, and ends them all when the
  * supervisor is gone. It is spoken to through descriptor 3, in the frames of protocol.md.
  *
- *   coppice-launcher [--check] [--walk=all] [--version]
+ *   coppice-launcher [--check] [--walk=all] [--keeper=THREAD] [--version]
  *
- * --check      reads requests and says whether it would take them, and starts nothing
- * --walk=all   looks at every process, also where the kernel lists each one's children
- * --version    prints the version of the protocol
+ * --check          reads requests and says whether it would take them, and starts nothing
+ * --walk=all       looks at every process, also where the kernel lists each one's children
+ * --keeper=THREAD  the number of the thread that speaks to it, which gets the processor as soon as it does itself
+ * --version        prints the version of the protocol
  *
  * Exit codes: 0 when the last tree has ended after the supervisor; 125 where it cannot work here; 2 for bad usage.
  */
@@ -20,6 +21,7 @@
 
 #include "check.h"
 #include "launcher.h"
+#include "slice.h"
 
 enum { CONTROL = 3, CANNOT_WORK = 125, BAD_USAGE = 2 };
 
@@ -37,6 +39,8 @@ int main(int argc, char **argv) {
             return 0;
         } else if (strcmp(argv[i], "--walk=all") == 0) {
             walk = WALK_ALL;
+        } else if (strncmp(argv[i], "--keeper=", 9) == 0) {
+            slice_shorten((pid_t)strtol(argv[i] + 9, NULL, 10));
         } else {
             fprintf(stderr, "coppice-launcher: unknown option %s\n", argv[i]);
             return BAD_USAGE;

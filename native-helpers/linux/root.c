@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "launcher.h"
+#include "slice.h"
 
 static pid_t fork_into(int cgroup);
 static void become_root(const struct request *request, const struct terminal *terminal, bool joins,
@@ -66,6 +67,7 @@ static void become_root(const struct request *request, const struct terminal *te
     setpgid(0, 0);
     terminal_take(terminal);
     setrlimit(RLIMIT_NOFILE, &descriptor_limit_at_start);
+    slice_restore();
     struct launch_error failure = {.stage = STAGE_CGROUP};
     if (joins && join_cgroup(request->cgroup) < 0) goto failed;
     failure.stage = STAGE_STDIO;
