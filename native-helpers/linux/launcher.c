@@ -100,6 +100,7 @@ static _Noreturn void become_guard(struct launcher *launcher, int socket, const 
 static void forward(struct launcher *launcher, const struct frame *frame);
 static void close_control(struct launcher *launcher);
 static void read_guard(struct launcher *launcher, uint32_t tree);
+static bool hear_out(struct launcher *launcher, struct entry *entry);
 static void reap(struct launcher *launcher);
 static void guard_has_died(struct launcher *launcher, pid_t guard);
 static void conclude(struct launcher *launcher, struct entry *entry);
@@ -363,27 +364,31 @@ static void close_control(struct launcher *launcher) {
 
 static void read_guard(struct launcher *launcher, uint32_t tree) {
     struct entry *entry = find_tree(launcher, tree);
-    if (!entry || entry->socket < 0) return;
+    if (!entry || entry->socket < 0 || !hear_out(launcher, entry)) return;
+    close(entry->socket);
+    entry->socket = -1;
+    conclude(launcher, entry);
+}
+
+/* Passes on what a guard has said. True when it will say no more. */
+static bool hear_out(struct launcher *launcher, struct entry *entry) {
     struct message message;
     for (;;) {
         ssize_t length = recv(entry->socket, message.bytes, sizeof message.bytes, MSG_DONTWAIT);
         /* Reset where the guard ended with a frame of ours unread; what it said before is still to be read (unix(7)). */
         if (length < 0 && (errno == EINTR || errno == ECONNRESET)) continue;
-        if (length < 0 && errno == EAGAIN) return;
-        if (length <= 0) break;
+        if (length < 0 && errno == EAGAIN) return false;
+        if (length <= 0) return true;
         struct frame frame;
         size_t taken;
         if (frame_first(message.bytes, (size_t)length, &frame, &taken) != FRAME_WHOLE) continue;
         /* A tool can make its guard say anything (ptrace(2)), but not of its neighbours. */
-        if (frame.tree != tree || taken != (size_t)length) continue;
+        if (frame.tree != entry->tree || taken != (size_t)length) continue;
         if (frame.type == FRAME_LAUNCHED) entry->is_launched = true;
         if (frame.type == FRAME_EMPTY || frame.type == FRAME_LAUNCH_FAILED || frame.type == FRAME_REFUSED)
             entry->is_done = true;
         queue(launcher, message.bytes, (size_t)length);
     }
-    close(entry->socket);
-    entry->socket = -1;
-    conclude(launcher, entry);
 }
 
 static void reap(struct launcher *launcher) {
@@ -411,12 +416,18 @@ static void guard_has_died(struct launcher *launcher, pid_t guard) {
         struct entry *entry = &launcher->trees[i];
         if (entry->guard != guard) continue;
         entry->guard = 0;
+        /* Not before its end: a root whose exec hangs has the guard's socket open for as long. */
+        if (entry->socket >= 0) {
+            hear_out(launcher, entry);
+            close(entry->socket);
+            entry->socket = -1;
+        }
         conclude(launcher, entry);
         return;
     }
 }
 
-/* When the guard is dead and what it sent before is read; the two are told in any order. */
+/* When the guard is dead and its socket closed, by it or by us. */
 static void conclude(struct launcher *launcher, struct entry *entry) {
     if (entry->guard != 0 || entry->socket >= 0) return;
     if (entry->is_done) {
