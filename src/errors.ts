@@ -29,10 +29,14 @@ export interface ErrorDetails {
   readonly session?: string | null
   /** The run that holds the session. */
   readonly holder?: string
+  /** The supervisor that the holder is of. */
+  readonly supervisor?: string
   /** Since when the holder holds it, ISO 8601. */
   readonly since?: string
   /** How many runs wait for the session. */
   readonly queueLength?: number
+  /** Of a deadlock: the runs of the ring, each waiting for what the next holds. */
+  readonly ring?: readonly string[]
   /** When a retry is worth it, in milliseconds from now. */
   readonly retryAfterMs?: number
   /** The file, folder, command or URL that the error is about; a URL without its password. */

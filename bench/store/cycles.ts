@@ -48,7 +48,14 @@ export async function cycle(
 /** Ids that sort by time, as those of a supervisor do. */
 let started = 1_000_000_000
 
-const plain = { parent: null, request: null, priority: 'interactive', labels: null } as const
+const plain = {
+  parent: null,
+  request: null,
+  priority: 'interactive',
+  interrupts: false,
+  maxWaiters: 1_000,
+  labels: null,
+} as const
 
 const returned: Omit<EndingRecord, 'at'> = {
   cause: 'returned',

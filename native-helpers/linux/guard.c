@@ -66,6 +66,7 @@ struct guard {
     int root_status;
     /* More may be dead than were waited for so far. */
     bool has_dead;
+    /* It is gone, or its lease is over: whoever takes over wants to know how the tree ended. */
     bool keeper_lost;
     bool rest_terminated;
     bool forced;
@@ -248,6 +249,7 @@ static void act_on_time(struct guard *guard) {
     }
     if (now >= lease_moment(guard)) {
         guard->request.lease = NONE;
+        guard->keeper_lost = true;
         /* The other half is for the kill. */
         stop(guard, CAUSE_LEASE, earlier(guard->request.grace, guard->request.lease_reserve / 2));
     }

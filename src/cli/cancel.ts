@@ -18,12 +18,6 @@ export async function cancel(run: string | undefined, options: CancelCommandOpti
   if ((run === undefined) === (options.session === undefined)) {
     throw new CoppiceError('invalid_option', 'cancel: give a run’s id or --session KEY, and not both')
   }
-  if (options.force === true) {
-    throw new CoppiceError(
-      'invalid_option',
-      '--force: this version cannot take a run from a living supervisor',
-    )
-  }
   const state = stateOption(options)
   if (!(await stateExists(state))) {
     noRun('there is no state, so there is no run')
@@ -52,11 +46,12 @@ function noRun(message: string): void {
 function cancelIn(
   supervisor: Supervisor,
   target: string | { readonly session: string },
-  { reason, grace }: CancelCommandOptions,
+  { reason, grace, force = false }: CancelCommandOptions,
 ): Promise<Outcome> {
   return supervisor.cancel(target, {
     ...(reason === undefined ? {} : { reason }),
     ...(grace === undefined ? {} : { grace }),
+    force,
   })
 }
 

@@ -159,7 +159,7 @@ function addCancel(program: Command): void {
       ),
     )
     .addOption(new Option('--reason <text>', 'goes into the outcome').argParser(text))
-    .addOption(new Option('--force', 'take the run from a supervisor that does not answer').hideHelp())
+    .addOption(new Option('--force', 'take the run from its supervisor, also one that does not answer'))
     .addHelpText('after', '\nExample: coppice cancel --session demo --reason "wrong branch"')
     .action(async (run: string | undefined, options) => (await import('./cancel.js')).cancel(run, options))
 }

@@ -32,10 +32,11 @@ export interface Store {
   /**
    * Writes a new run down: it is admitted where its session is free and nobody fresh waits before it, else it waits.
    * The same admission again answers with what became of the run, and admits it where its time has come: so a waiter
-   * that was passed over while its supervisor slept gets in. `run_ended` where the run has ended, or where its parent
-   * is not running any more; `supervisor_closed` where its supervisor is not known.
+   * that was passed over while its supervisor slept gets in. A run that would wait behind more than `maxWaiters`, or
+   * close a ring of waits, is written down as refused. `run_ended` where the run has ended, or where its parent is not
+   * running any more; `supervisor_closed` where its supervisor is not known.
    */
-  admit(admission: Admission): Promise<Admitted | Queued>
+  admit(admission: Admission): Promise<Admitted | Queued | Refused>
   /** How many runs wait for a session. */
   queueLength(session: string): Promise<number>
   /** This supervisor's waiting runs whose session nobody holds, the first of each queue first. */
@@ -68,6 +69,8 @@ export interface Store {
    * claimants one wins. A waiting run ends as `lost` at once; the claim then has fence 0, and nothing to finish.
    */
   takeOverIfUnchanged(seen: StoredRun, supervisor: string, at: number): Promise<Hold | null>
+  /** The same at an operator's word, whoever owns the run and however alive. Null where it is not live. */
+  takeOverByForce(run: string, supervisor: string, at: number): Promise<Hold | null>
 
   run(run: string): Promise<StoredRun | null>
   runs(filter: RunFilter): Promise<StoredRun[]>
@@ -76,6 +79,9 @@ export interface Store {
   /** Who holds a session, and null where it is free. */
   holder(session: string): Promise<StoredRun | null>
   transcript(session: string, range: TranscriptRange): Promise<TranscriptItem[]>
+
+  /** The processes of this machine, by their numbers, that keep others from writing just now, as far as it can be told. */
+  lockHolders(): Promise<number[]>
 
   close(): Promise<void>
 }
@@ -100,6 +106,10 @@ export interface Admission {
   readonly parent: string | null
   readonly request: { readonly id: string; readonly payload: string } | null
   readonly priority: Priority
+  /** Whether the session's holder is stopped for it, as `interrupted`; it is admitted before all that wait. */
+  readonly interrupts: boolean
+  /** How many runs may wait for the session, this one among them. */
+  readonly maxWaiters: number
   /** JSON text. */
   readonly labels: string | null
   readonly at: number
@@ -126,6 +136,17 @@ export interface Queued {
   readonly holder: StoredRun | null
   /** How many runs wait for the session, this one among them. */
   readonly queueLength: number
+}
+
+/** A run that is not to wait: it is terminal, without ever having had its session. */
+export interface Refused {
+  readonly state: 'refused'
+  readonly outcome: Outcome
+  readonly holder: StoredRun | null
+  /** How many others wait for the session. */
+  readonly queueLength: number
+  /** Of a deadlock: the runs of the ring, each waiting for what the next holds. */
+  readonly ring: readonly string[] | null
 }
 
 export interface EntryRecord {

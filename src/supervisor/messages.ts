@@ -75,6 +75,10 @@ export interface RunRequest {
   readonly bounds: Bounds
   /** Milliseconds that it waits for its session; null as long as the holders before it take. */
   readonly wait: number | null
+  /** Whether the holder of its session is stopped for it. */
+  readonly interrupts: boolean
+  /** How many runs may wait for its session. */
+  readonly maxWaiters: number
 }
 
 export interface TreeRequest {
@@ -99,6 +103,8 @@ export interface CancelRequest {
   readonly message: string | null
   /** Milliseconds, where the caller wants another grace than the run's. */
   readonly grace: number | null
+  /** Whether the run is taken from its supervisor, of whatever process. */
+  readonly force: boolean
 }
 
 /** How a tree ended: by itself, or because of what. The first one wins, as for a run. */

@@ -27,6 +27,8 @@ const defaultMessages: Partial<Record<Cause, string>> = {
   cancelled: 'was cancelled',
   lost: 'was lost',
   busy: 'was refused: its session is busy',
+  queue_full: 'was refused: the queue of its session is full',
+  deadlock: 'was refused: it would wait for ever',
 }
 
 /** What a caller of a run gets that has ended, or is about to, other than by its own callback. */

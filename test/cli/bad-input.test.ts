@@ -27,7 +27,6 @@ describe('bad input gets one line that names it, and changes nothing', () => {
     await refused(scene, ['show'], 2, /run/)
     await refused(scene, ['cancel'], 2, /--session/)
     await refused(scene, ['cancel', 'r1', '--session', 'a'], 2, /not both/)
-    await refused(scene, ['cancel', '--session', 'a', '--force'], 2, /--force/)
     await refused(scene, ['transcript', 'a', '--limit', '0'], 2, /--limit/)
     await refused(scene, run('--stall-timeout', '1s'), 2, /--stall-timeout/)
     await refused(scene, run('--memory', 'much'), 2, /--memory .*'much'.*512KB, 64MB or 1.5GB/)

@@ -20,7 +20,7 @@ async function opened(): Promise<{
   const path = join(await temporaryFolder(), 'coppice.db')
   await ensureFile(path, true)
   const database = connect(path)
-  const committer = new Committer(database, path, checkOf(path), 10_000)
+  const committer = new Committer(database, path, checkOf(path), { busyTimeout: 10_000 })
   const scene = new Scene(new SqliteStore(path, database, committer), path)
   onTestFinished(() => scene.store.close())
   await scene.supervisor('s1')

@@ -3,6 +3,7 @@ import { exerciseAdmission } from './exercise-admission.ts'
 import { exerciseEnding } from './exercise-ending.ts'
 import { exerciseFencing } from './exercise-fencing.ts'
 import { exerciseLists } from './exercise-lists.ts'
+import { exerciseRefusals } from './exercise-refusals.ts'
 import { exerciseTakeover } from './exercise-takeover.ts'
 import { exerciseTranscript } from './exercise-transcript.ts'
 import type { OpenStore } from './scene.ts'
@@ -14,6 +15,7 @@ export function exerciseStore(name: string, open: OpenStore): void {
     exerciseFencing(open)
     exerciseEnding(open)
     exerciseTakeover(open)
+    exerciseRefusals(open)
     exerciseTranscript(open)
     exerciseLists(open)
   })

@@ -10,6 +10,7 @@ import type {
   Finished,
   Hold,
   Queued,
+  Refused,
   Stop,
   Store,
   SupervisorRecord,
@@ -61,7 +62,11 @@ export class Scene {
     return record
   }
 
-  admit(run: string, session: string | null, over: Partial<Admission> = {}): Promise<Admitted | Queued> {
+  admit(
+    run: string,
+    session: string | null,
+    over: Partial<Admission> = {},
+  ): Promise<Admitted | Queued | Refused> {
     return this.store.admit(admission(run, session, over))
   }
 
@@ -106,6 +111,8 @@ export function admission(run: string, session: string | null, over: Partial<Adm
     parent: null,
     request: null,
     priority: 'interactive',
+    interrupts: false,
+    maxWaiters: 1_000,
     labels: null,
     at: noon,
     ...over,

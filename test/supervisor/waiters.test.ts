@@ -45,7 +45,15 @@ class CountingKeeper implements AsyncDisposable {
   /** Asks for the session; resolves when the store has the run, whether it was admitted or waits. */
   async ask(run: string): Promise<void> {
     const spec = { run, session: 'held', parent: null, request: null, labels: null, wait: null }
-    handlers.admit(this.#keeper, { ...spec, priority: 'interactive', bounds: defaultBounds }).catch(() => {})
+    handlers
+      .admit(this.#keeper, {
+        ...spec,
+        priority: 'interactive',
+        interrupts: false,
+        maxWaiters: 10_000,
+        bounds: defaultBounds,
+      })
+      .catch(() => {})
     await this.#keeper.runs.get(run)?.stored.promise
   }
 
@@ -56,7 +64,7 @@ class CountingKeeper implements AsyncDisposable {
   }
 
   cancel(target: CancelRequest['target']): Promise<Outcome> {
-    return handlers.cancel(this.#keeper, { target, message: null, grace: 0 })
+    return handlers.cancel(this.#keeper, { target, message: null, grace: 0, force: false })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -2,7 +2,8 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { CoppiceError } from '../../errors.js'
 import { isTerminal, type State } from '../../runs/states.js'
-import type { Admission, Admitted, Priority, Queued } from '../contract.js'
+import type { Admission, Admitted, Priority, Queued, Refused } from '../contract.js'
+import { refusalVerb } from './refusal.js'
 import type { RememberedRuns } from './remembered.js'
 import { as, givingValues, type RunRow, selectRun, storedRun, valuesAs } from './rows.js'
 import { isLive } from './schema.js'
@@ -14,9 +15,13 @@ export function admissionVerbs(database: DatabaseSync, remembered: RememberedRun
   const admitAgain = repeatedAdmission(database)
   const queueOf = queueReader(database)
   const { findSeat, makeSession, insert } = insertion(database)
+  const refuseIfNeeded = refusalVerb(database)
+  const interrupt = database.prepare(`
+    UPDATE runs SET state = 'stopping', cause = 'interrupted', message = ?, stopping_at = ?
+    WHERE session = ? AND state = 'running'`)
 
   return {
-    admit(admission: Admission): Admitted | Queued {
+    admit(admission: Admission): Admitted | Queued | Refused {
       const { supervisor, session, at } = admission
       if (admission.parent !== null) refuseLateSubagent(admission, admission.parent)
       const seat = findSeat(admission)
@@ -29,6 +34,9 @@ export function admissionVerbs(database: DatabaseSync, remembered: RememberedRun
       if (before !== undefined) return before
       if (seat.session === null) return admitFirst(admission)
       insert(admission, seat, null)
+      const refused = refuseIfNeeded(admission, queueOf(session))
+      if (refused !== null) return refused
+      if (admission.interrupts) interrupt.run(`by run ${admission.run}`, at, seat.session)
       return queueOf(session)
     },
   }
@@ -138,8 +146,9 @@ function insertion(database: DatabaseSync) {
   const payload = database.prepare('INSERT INTO requests (run, payload) VALUES (?, ?)')
 
   return {
-    findSeat({ supervisor, session, priority, at }: Admission): Seat | undefined {
-      const found = valuesAs<SeatRow>(seat.get(at, ranks[priority], session, supervisor))
+    findSeat(admission: Admission): Seat | undefined {
+      const { supervisor, session, at } = admission
+      const found = valuesAs<SeatRow>(seat.get(at, rankOf(admission), session, supervisor))
       if (found === undefined) return undefined
       const [owner, number, fence, last, free] = found
       return { supervisor: owner, session: number, fence, last, free: free === 1 }
@@ -148,13 +157,10 @@ function insertion(database: DatabaseSync) {
       newSession.run(session)
     },
     /** As running with this fence, or as waiting without one. Its row; null where the run is stored already. */
-    insert(
-      { run, parent, request, priority, labels, at }: Admission,
-      seat: Seat,
-      fence: number | null,
-    ): number | null {
+    insert(admission: Admission, seat: Seat, fence: number | null): number | null {
+      const { run, parent, request, labels, at } = admission
       const { supervisor, session, last } = seat
-      const rank = ranks[priority]
+      const rank = rankOf(admission)
       const requestId = request?.id ?? null
       const { changes, lastInsertRowid } =
         fence === null
@@ -184,8 +190,12 @@ interface Seat {
   readonly free: boolean
 }
 
-/** In the order in which they are admitted. */
+/** In the order in which they are admitted, and before them whoever interrupts the holder. */
 const ranks: Record<Priority, number> = { interactive: 0, background: 1 }
+
+function rankOf({ interrupts, priority }: Admission): number {
+  return interrupts ? -1 : ranks[priority]
+}
 
 interface Progress {
   readonly state: State

@@ -30,26 +30,40 @@ export interface Work<T> {
 
 type Answer = { readonly value: unknown } | { readonly refusal: CoppiceError }
 
+/** Milliseconds: longer than any write of ours takes. */
+const tellLocked = 500
+
+export interface Patience {
+  /** Milliseconds that a request waits while another program has the file. */
+  readonly busyTimeout: number
+  /** Called now and then meanwhile. */
+  readonly onLocked?: (() => void) | undefined
+}
+
 export class Committer {
   readonly #database: DatabaseSync
   readonly #location: string
   readonly #checkFile: FileCheck
   readonly #busyTimeout: number
+  readonly #onLocked: () => void
   readonly #begin: StatementSync
   readonly #commit: StatementSync
   readonly #dataVersion: StatementSync
   readonly #pace = new Pace()
   readonly #queue = new Queue()
   #seenVersion: unknown
+  /** When it was told last that another program has the file, or when that began. */
+  #lockedAt: number | null = null
   #scheduled = false
   #closing: Promise<void> | undefined
   #drained: (() => void) | undefined
 
-  constructor(database: DatabaseSync, location: string, checkFile: FileCheck, busyTimeout: number) {
+  constructor(database: DatabaseSync, location: string, checkFile: FileCheck, patience: Patience) {
     this.#database = database
     this.#location = location
     this.#checkFile = checkFile
-    this.#busyTimeout = busyTimeout
+    this.#busyTimeout = patience.busyTimeout
+    this.#onLocked = patience.onLocked ?? (() => {})
     this.#begin = database.prepare('BEGIN IMMEDIATE')
     this.#commit = database.prepare('COMMIT')
     this.#dataVersion = database.prepare('PRAGMA data_version')
@@ -101,8 +115,10 @@ export class Committer {
       this.#checkFile()
       this.#noticeNeighbours()
       this.#begin.run()
+      this.#lockedAt = null
     } catch (error) {
       const lasts = !isBusy(error)
+      if (!lasts) this.#wasLocked()
       this.#fail(
         this.#queue.remove(({ since }) => lasts || this.#waitedTooLong(since)),
         error,
@@ -130,6 +146,14 @@ export class Committer {
       else this.#fail(batch, error)
       return null
     }
+  }
+
+  #wasLocked(): void {
+    const now = performance.now()
+    this.#lockedAt ??= now
+    if (now - this.#lockedAt < tellLocked) return
+    this.#lockedAt = now
+    this.#onLocked()
   }
 
   /** Another program has the file; there is no way to be told when it is done. */

@@ -12,6 +12,8 @@ export interface SqliteOptions {
   readonly create?: boolean
   /** Milliseconds that a request waits while another program has the file, 10,000 by default. */
   readonly busyTimeout?: number
+  /** Called now and then while requests wait because another program has the file. */
+  readonly onLocked?: () => void
 }
 
 /**
@@ -28,7 +30,7 @@ export async function openSqliteStore(path: string, options: SqliteOptions = {})
     return new SqliteStore(
       location,
       database,
-      new Committer(database, location, checkOf(location), busyTimeout),
+      new Committer(database, location, checkOf(location), { busyTimeout, onLocked: options.onLocked }),
     )
   } catch (error) {
     throw asStoreTrouble(error, location)

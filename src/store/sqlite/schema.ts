@@ -119,6 +119,7 @@ function tables(): string {
 const indexes = `
   -- The lock: at most one live run of a session. It has no entry for a run that is not live, so it stays small.
   CREATE UNIQUE INDEX lock ON runs (session) WHERE ${isLive};
+  CREATE INDEX children ON runs (parent) WHERE parent IS NOT NULL AND ended_at IS NULL;
   CREATE INDEX queue ON runs (session, priority) WHERE state = 'waiting';
   CREATE INDEX never_admitted ON runs (session) WHERE turn IS NULL AND ended_at IS NOT NULL;
   CREATE INDEX milestones ON runs (session, turn) WHERE ${isMilestone};

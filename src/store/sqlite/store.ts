@@ -12,6 +12,7 @@ import type {
   Finished,
   Hold,
   Queued,
+  Refused,
   RunFilter,
   Stop,
   Store,
@@ -28,6 +29,7 @@ import { admissionVerbs } from './admission.js'
 import type { Committer } from './committer.js'
 import { endingVerbs } from './ending.js'
 import { listingVerbs } from './listing.js'
+import { lockHolders } from './lock-holders.js'
 import { readingVerbs } from './reading.js'
 import { RememberedRuns } from './remembered.js'
 import { supervisorVerbs } from './supervisors.js'
@@ -63,7 +65,7 @@ export class SqliteStore implements Store {
     return this.#committer.read(() => this.#verbs.supervisors())
   }
 
-  admit(admission: Admission): Promise<Admitted | Queued> {
+  admit(admission: Admission): Promise<Admitted | Queued | Refused> {
     const { run, request } = admission
     return this.#write(run, () => this.#verbs.admit(admission), request?.payload.length)
   }
@@ -108,6 +110,10 @@ export class SqliteStore implements Store {
     return this.#urgent(seen.id, () => this.#verbs.takeOverIfUnchanged(seen, supervisor, at))
   }
 
+  takeOverByForce(run: string, supervisor: string, at: number): Promise<Hold | null> {
+    return this.#urgent(run, () => this.#verbs.takeOverByForce(run, supervisor, at))
+  }
+
   run(run: string): Promise<StoredRun | null> {
     return this.#committer.read(() => this.#verbs.run(run))
   }
@@ -138,6 +144,10 @@ export class SqliteStore implements Store {
 
   transcript(session: string, range: TranscriptRange): Promise<TranscriptItem[]> {
     return this.#committer.read(() => this.#verbs.transcript(session, range))
+  }
+
+  lockHolders(): Promise<number[]> {
+    return lockHolders(this.location)
   }
 
   close(): Promise<void> {

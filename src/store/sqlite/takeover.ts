@@ -19,6 +19,11 @@ export function takeoverVerbs(database: DatabaseSync) {
       fence = fence + 1, supervisor = (SELECT seq FROM supervisors WHERE id = ?)
     WHERE ${unchanged} AND ${isLive}
     RETURNING fence`)
+  const force = database.prepare(`
+    UPDATE runs SET state = 'stopping', cause = ifnull(cause, 'lost'), stopping_at = ifnull(stopping_at, ?),
+      fence = fence + 1, supervisor = (SELECT seq FROM supervisors WHERE id = ?)
+    WHERE id = ? AND ${isLive} AND supervisor <> (SELECT seq FROM supervisors WHERE id = ?)
+    RETURNING fence`)
   const loseWaiter = database.prepare(`
     UPDATE runs SET state = 'lost', cause = 'lost', ended_at = ?, supervisor = (SELECT seq FROM supervisors WHERE id = ?)
     WHERE ${unchanged} AND state = 'waiting'
@@ -37,6 +42,17 @@ export function takeoverVerbs(database: DatabaseSync) {
       )
       if (claimed !== undefined) return { run: seen.id, supervisor, fence: claimed.fence }
       return claimedBefore(seen, supervisor)
+    },
+
+    takeOverByForce(run: string, supervisor: string, at: number): Hold | null {
+      if (isOpen.get(supervisor) === undefined) throw closed(supervisor)
+      const claimed = as<{ fence: number }>(force.get(at, supervisor, run, supervisor))
+      if (claimed !== undefined) return { run, supervisor, fence: claimed.fence }
+      const { state, fence, supervisor: owner } = find(run)
+      // The same claim again, whose first answer got lost.
+      return owner.id === supervisor && state === 'stopping' && fence !== null
+        ? { run, supervisor, fence }
+        : null
     },
   }
 

@@ -7,7 +7,7 @@ import { type CancelOptions, parseCancel } from './cancel-options.js'
 import { ExecHandle } from './exec-handle.js'
 import { type ExecOptions, parseExec } from './exec-options.js'
 import type { KeeperLink } from './link.js'
-import type { ParsedSpec } from './spec.js'
+import type { ParsedSpec, RunSpec } from './spec.js'
 import { thrownRecord } from './thrown.js'
 import { untoldOutcome } from './untold-outcome.js'
 
@@ -25,6 +25,11 @@ export interface Run {
   draft(entry: unknown): Promise<void>
   /** Launches a command in a process tree of its own. */
   exec(command: string, args?: readonly string[], options?: ExecOptions): ExecHandle
+  /**
+   * Runs `fn` as a run of its own whose parent is this one, usually in a session of its own. Resolves to its value, and
+   * rejects as `supervisor.run` does: with `deadlock` where it would wait for what only this run's end gives free.
+   */
+  subagent<T>(spec: RunSpec, fn: (run: Run) => T | Promise<T>): Promise<T>
   /** Throws unless the run goes on and still holds its session: to be asked before a side effect. */
   check(): Promise<void>
   /** Ends the run as `cancelled`, with its trees. Resolves when it is terminal and the session free. */
@@ -51,12 +56,15 @@ export interface RunHandle<T> {
   cancel(options?: CancelOptions | string): Promise<Outcome>
 }
 
+type RunChild = <T>(spec: RunSpec, fn: (run: Run) => T | Promise<T>) => Promise<T>
+
 /** Both faces of a run on the host's thread. What it knows of the run's state is what the keeper said last. */
 export class HostRun implements BegunRun {
   readonly id: string
   readonly session: string | null
   readonly #spec: ParsedSpec
   readonly #link: KeeperLink
+  readonly #runChild: RunChild
   readonly #abort = new AbortController()
   readonly #outcome = deferred<Outcome>()
   readonly #over = deferred<CoppiceError>()
@@ -64,11 +72,12 @@ export class HostRun implements BegunRun {
   #fence = 0
   #trees = 0
 
-  constructor(link: KeeperLink, spec: ParsedSpec) {
+  constructor(link: KeeperLink, spec: ParsedSpec, runChild: RunChild) {
     this.id = spec.request.run
     this.session = spec.request.session
     this.#spec = spec
     this.#link = link
+    this.#runChild = runChild
     link.keepAlive(this.#outcome.promise)
     link.listenToRun(this.id, (message) => {
       if (message.type === 'ended') this.terminal(message.outcome)
@@ -145,6 +154,12 @@ export class HostRun implements BegunRun {
     )
   }
 
+  async subagent<T>(spec: RunSpec, fn: (run: Run) => T | Promise<T>): Promise<T> {
+    this.#refuseAfterEnd()
+    if (this.signal.aborted) throw this.signal.reason
+    return this.#runChild({ ...spec, parent: this.id }, fn)
+  }
+
   async check(): Promise<void> {
     this.#refuseAfterEnd()
     if (this.signal.aborted) throw this.signal.reason
@@ -153,8 +168,7 @@ export class HostRun implements BegunRun {
 
   async cancel(options: CancelOptions | string = {}): Promise<Outcome> {
     if (isTerminal(this.#state)) return this.outcome
-    const { message, grace } = parseCancel(options)
-    return this.#link.call('cancel', { target: { run: this.id }, message, grace })
+    return this.#link.call('cancel', { target: { run: this.id }, ...parseCancel(options) })
   }
 
   async end({ error }: { readonly error?: unknown } = {}): Promise<Outcome> {

@@ -13,12 +13,17 @@ export interface RunSpec extends BoundOptions {
   readonly session?: string
   /** What the run is started for: an id, unique per session, and any JSON value. */
   readonly request?: { readonly id: string; readonly payload?: unknown }
-  /** What to do where the session is held: wait in its queue (the default), or be refused at once. */
-  readonly ifBusy?: 'wait' | 'refuse'
+  /**
+   * What to do where the session is held: wait in its queue (the default), be refused at once, or have the holder end
+   * as `interrupted` and be the next, before all that wait.
+   */
+  readonly ifBusy?: 'wait' | 'refuse' | 'interrupt'
   /** How long to wait for the session. By default as long as the holders' own bounds allow; 0 refuses at once. */
   readonly wait?: Duration
   /** Interactive runs, the default, are admitted before background ones. */
   readonly priority?: 'interactive' | 'background'
+  /** The id of the run that it is a subagent of. `run.subagent` sets it. */
+  readonly parent?: string
   /** Aborting it cancels the run. */
   readonly signal?: AbortSignal
   /** Names and values to find the run by. */
@@ -33,6 +38,7 @@ const known = [
   'ifBusy',
   'wait',
   'priority',
+  'parent',
   'signal',
   'labels',
   'limits',
@@ -46,16 +52,21 @@ export interface ParsedSpec {
   readonly limits: Limits
 }
 
-export function parseSpec(spec: RunSpec, defaults: ExecDefaults): ParsedSpec {
+/** What runs get that ask for nothing else. */
+export interface RunDefaults extends ExecDefaults {
+  readonly maxWaiters: number
+}
+
+export function parseSpec(spec: RunSpec, defaults: RunDefaults): ParsedSpec {
   refuseUnknown('run', spec, known)
-  const { session, request, labels, signal } = spec
+  const { session, request, labels, signal, parent } = spec
   return {
     signal: signal ?? null,
     limits: parseLimits(spec.limits, defaults.limits),
     request: {
       run: newIdentifier('r'),
       session: session === undefined ? null : parseName('session', session),
-      parent: null,
+      parent: parent === undefined ? null : parseName('parent', parent),
       request:
         request === undefined
           ? null
@@ -64,12 +75,14 @@ export function parseSpec(spec: RunSpec, defaults: ExecDefaults): ParsedSpec {
       labels: labels === undefined ? null : JSON.stringify(labels),
       bounds: parseBounds(spec, defaults.bounds),
       wait: parseWait(spec),
+      interrupts: spec.ifBusy === 'interrupt',
+      maxWaiters: defaults.maxWaiters,
     },
   }
 }
 
 function parseWait({ ifBusy, wait }: RunSpec): number | null {
-  const atOnce = oneOf('ifBusy', ifBusy ?? 'wait', ['wait', 'refuse']) === 'refuse'
+  const atOnce = oneOf('ifBusy', ifBusy ?? 'wait', ['wait', 'refuse', 'interrupt']) === 'refuse'
   if (atOnce && wait !== undefined)
     throw new CoppiceError('invalid_option', 'wait: does not go with ifBusy: refuse')
   if (atOnce) return 0

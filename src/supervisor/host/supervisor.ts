@@ -5,14 +5,13 @@ import type { Outcome } from '../../runs/outcome.js'
 import type { KeeperSettings } from '../messages.js'
 import { buryKeeper } from './burial.js'
 import { type CancelOptions, parseCancel } from './cancel-options.js'
-import type { ExecDefaults } from './exec-options.js'
 import { type LimitOptions, parseLimits } from './limit-options.js'
 import { KeeperLink } from './link.js'
 import { Observer } from './observer.js'
 import { type BoundOptions, boundNames, parseBounds, refuseUnknown } from './options.js'
 import { type BegunRun, HostRun, type Run, type RunHandle } from './run.js'
 import { closeOnSignal } from './signals.js'
-import { parseSpec, type RunSpec } from './spec.js'
+import { parseSpec, type RunDefaults, type RunSpec } from './spec.js'
 import { type StateOptions, stateOptionNames, storeSettings } from './state.js'
 
 export interface SupervisorOptions extends BoundOptions, StateOptions {
@@ -20,13 +19,23 @@ export interface SupervisorOptions extends BoundOptions, StateOptions {
   readonly handleSignals?: boolean
   /** Insists on this kind: `launch_failed` where it cannot be had. Default: the best that works here. */
   readonly containment?: ContainmentKind
+  /** How many runs may wait for one session; another is refused as `queue_full`. Default 1,000. */
+  readonly maxWaiters?: number
   /** What each tree may take, where its run or command asks for nothing else. Default: no limit. */
   readonly limits?: LimitOptions
   /** What the keeper writes to stderr, by pino's levels. Default `silent`. */
   readonly logLevel?: 'silent' | 'error' | 'warn' | 'info' | 'debug'
 }
 
-const known = [...stateOptionNames, 'containment', 'handleSignals', 'limits', 'logLevel', ...boundNames]
+const known = [
+  ...stateOptionNames,
+  'containment',
+  'handleSignals',
+  'limits',
+  'logLevel',
+  'maxWaiters',
+  ...boundNames,
+]
 
 export interface CloseOptions {
   /** How long the whole shutdown may take; every run gets its share of it. Default: the runs' own bounds. */
@@ -36,7 +45,11 @@ export interface CloseOptions {
 /** Opens a supervisor, with a keeper thread of its own. Rejects with `store_unavailable`, `store_too_new` or `invalid_option`. */
 export async function openSupervisor(options: SupervisorOptions = {}): Promise<Supervisor> {
   refuseUnknown('openSupervisor', options, known)
-  const defaults = { bounds: parseBounds(options), limits: parseLimits(options.limits) }
+  const defaults = {
+    bounds: parseBounds(options),
+    limits: parseLimits(options.limits),
+    maxWaiters: parseMaxWaiters(options.maxWaiters),
+  }
   const settings: KeeperSettings = {
     store: storeSettings(options),
     containment: parseContainment(options.containment),
@@ -45,6 +58,15 @@ export async function openSupervisor(options: SupervisorOptions = {}): Promise<S
   const supervisor = new Supervisor(settings, await KeeperLink.open(settings), defaults)
   if (options.handleSignals === true) supervisor.closeOnSignal()
   return supervisor
+}
+
+function parseMaxWaiters(value: unknown = 1_000): number {
+  if (value === Number.POSITIVE_INFINITY) return Number.MAX_SAFE_INTEGER
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value
+  throw new CoppiceError(
+    'invalid_option',
+    `maxWaiters: ${String(value)} is no whole number of 0 or more, nor Infinity`,
+  )
 }
 
 function parseContainment(kind: unknown): ContainmentKind | null {
@@ -60,12 +82,12 @@ function parseContainment(kind: unknown): ContainmentKind | null {
 /** One per gateway process. Its runs are supervised by its keeper, whatever the host's own thread does. */
 export class Supervisor extends Observer {
   readonly #settings: KeeperSettings
-  readonly #defaults: ExecDefaults
+  readonly #defaults: RunDefaults
   readonly #runs = new Map<string, HostRun>()
   #closed: Promise<void> | null = null
   #unsubscribe: () => void = () => {}
 
-  constructor(settings: KeeperSettings, link: KeeperLink, defaults: ExecDefaults) {
+  constructor(settings: KeeperSettings, link: KeeperLink, defaults: RunDefaults) {
     super(link)
     this.#settings = settings
     this.#defaults = defaults
@@ -113,11 +135,9 @@ export class Supervisor extends Observer {
     target: string | { readonly session: string },
     options: CancelOptions | string = {},
   ): Promise<Outcome> {
-    const { message, grace } = parseCancel(options)
     return this.link.call('cancel', {
       target: typeof target === 'string' ? { run: target } : target,
-      message,
-      grace,
+      ...parseCancel(options),
     })
   }
 
@@ -151,7 +171,7 @@ export class Supervisor extends Observer {
   #newRun(spec: RunSpec): HostRun {
     const parsed = parseSpec(spec, this.#defaults)
     if (this.#closed !== null) throw new CoppiceError('supervisor_closed', 'the supervisor is closed')
-    const run = new HostRun(this.link, parsed)
+    const run = new HostRun(this.link, parsed, (child, fn) => this.run(child, fn))
     this.#runs.set(run.id, run)
     run.outcome.then(() => this.#runs.delete(run.id))
     return run

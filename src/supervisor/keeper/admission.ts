@@ -1,15 +1,17 @@
-import type { StoredRun } from '../../store/contract.js'
+import type { ErrorDetails } from '../../errors.js'
+import type { Refused, StoredRun } from '../../store/contract.js'
+import { describeHolder } from '../../store/holder-text.js'
 import { after } from '../../timers.js'
-
-import { begin, leave } from './admitted.js'
+import { begin, endedWaiting, endOurs, leave } from './admitted.js'
 import type { Keeper } from './keeper.js'
-import { recoverIfDead } from './recovery.js'
+import { recoverIfGone } from './recovery.js'
 import type { SupervisedRun } from './run.js'
+import { tellNews } from './wake.js'
 
 /** Writes a run down and resolves with its fence once it has its session; rejects where it ends before that. */
 export async function admit(keeper: Keeper, run: SupervisedRun): Promise<number> {
   const holder = await ask(keeper, run)
-  if (run.hold === null) await queue(keeper, run, holder)
+  if (run.progress.state === 'waiting') await queue(keeper, run, holder)
   return run.admitted.promise
 }
 
@@ -28,20 +30,42 @@ async function ask(keeper: Keeper, run: SupervisedRun): Promise<StoredRun | null
     parent: request.parent,
     request: request.request,
     priority: request.priority,
+    interrupts: request.interrupts,
+    maxWaiters: request.maxWaiters,
     labels: request.labels,
     at: Date.now(),
   })
   run.markStored()
   keeper.lookout.watch()
-  if (answer.state === 'waiting') return answer.holder
-  begin(keeper, run, answer.fence)
-  return null
+  if (answer.state === 'running') begin(keeper, run, answer.fence)
+  if (answer.state === 'refused') endedWaiting(keeper, run, answer, detailsOf(answer))
+  if (answer.state !== 'waiting') return null
+  if (request.interrupts && answer.holder !== null) interrupt(keeper, answer.holder)
+  return answer.holder
+}
+
+/** The store has stopped the holder already; its supervisor is told so at once. */
+function interrupt(keeper: Keeper, { id, stop, supervisor }: StoredRun): void {
+  if (stop === null) return
+  const ours = keeper.runs.get(id)
+  if (ours !== undefined) void endOurs(keeper, ours, stop)
+  else if (supervisor.socket !== null) tellNews(supervisor.socket, id)
+}
+
+function detailsOf({ holder, queueLength, ring }: Refused): ErrorDetails {
+  return { ...holderDetails(holder), queueLength, ...(ring === null ? {} : { ring }) }
+}
+
+function holderDetails(holder: StoredRun | null): ErrorDetails {
+  if (holder === null) return {}
+  const { id, startedAt, createdAt, supervisor } = holder
+  return { holder: id, since: new Date(startedAt ?? createdAt).toISOString(), supervisor: supervisor.id }
 }
 
 async function queue(keeper: Keeper, run: SupervisedRun, holder: StoredRun | null): Promise<void> {
   const { wait } = run.request
   // A holder whose owner is dead is no reason to be refused: its end is what admits the next.
-  if (holder !== null && wait === 0) await recoverIfDead(keeper, holder)
+  if (holder !== null && wait === 0) await recoverIfGone(keeper, holder)
   // It may be dead as well where there is time; that is the lookout's business.
   else keeper.lookout.waitsFor(holder)
   if (wait !== null && run.progress.state === 'waiting') giveUpAfter(keeper, run, wait)
@@ -66,8 +90,6 @@ async function refuseAsBusy(keeper: Keeper, run: SupervisedRun): Promise<void> {
   const holder = await keeper.store.holder(session)
   const queueLength = (await keeper.store.queueLength(session)) - 1
   if (holder === null) return leave(keeper, run, 'busy', `${queueLength} others wait for it`, { queueLength })
-  const since = new Date(holder.startedAt ?? holder.createdAt).toISOString()
-  const { host, identity } = holder.supervisor
-  const message = `held by run ${holder.id} of pid ${identity.pid} on ${host} since ${since}, ${queueLength} others wait`
-  return leave(keeper, run, 'busy', message, { holder: holder.id, since, queueLength })
+  const message = describeHolder(holder, queueLength)
+  return leave(keeper, run, 'busy', message, { ...holderDetails(holder), queueLength })
 }

@@ -54,7 +54,7 @@ export async function leave(
 export function endedWaiting(
   keeper: Keeper,
   run: SupervisedRun,
-  { outcome }: StoredRun,
+  { outcome }: Pick<StoredRun, 'outcome'>,
   details: ErrorDetails = {},
 ): void {
   if (outcome === null || run.progress.state !== 'waiting') return

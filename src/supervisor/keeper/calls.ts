@@ -1,17 +1,20 @@
-import { CoppiceError } from '../../errors.js'
+import { rm } from 'node:fs/promises'
+import { CoppiceError, isCoppiceError } from '../../errors.js'
 import type { Bounds } from '../../runs/bounds.js'
 import type { Outcome } from '../../runs/outcome.js'
-import type { Stop, StoredRun } from '../../store/contract.js'
-import { after, deferred } from '../../timers.js'
+import type { Stop } from '../../store/contract.js'
+import { after } from '../../timers.js'
 import type { Calls, CancelRequest, TreeRequest } from '../messages.js'
 import { admit } from './admission.js'
 import { endOurs } from './admitted.js'
 import { close } from './closing.js'
+import { endRun } from './ending.js'
 import type { Keeper } from './keeper.js'
-import { recoverIfDead, recoverOwner } from './recovery.js'
+import { recoverByForce, recoverOwner } from './recovery.js'
 import { SupervisedRun } from './run.js'
+import { outcomeOfOthers } from './run-of-others.js'
 import { endTree, SupervisedTree } from './tree.js'
-import { lastWordBeside, tellNews, watchRun } from './wake.js'
+import { lastWordBeside } from './wake.js'
 
 type Handlers = {
   [Name in keyof Calls]: (keeper: Keeper, ask: Calls[Name]['ask']) => Promise<Calls[Name]['answer']>
@@ -36,18 +39,18 @@ export const handlers: Handlers = {
   async append(keeper, { run: id, body }) {
     const run = runOf(keeper, id)
     const index = run.entries++
-    return keeper.store.append(run.held(), { index, body, at: Date.now() })
+    return held(keeper, run, keeper.store.append(run.held(), { index, body, at: Date.now() }))
   },
 
   async draft(keeper, { run: id, body }) {
     const run = runOf(keeper, id)
-    await keeper.store.draft(run.held(), body)
+    await held(keeper, run, keeper.store.draft(run.held(), body))
   },
 
   async check(keeper, { run: id }) {
     const run = runOf(keeper, id)
     if (run.progress.state !== 'running') throw run.error()
-    await keeper.store.check(run.held())
+    await held(keeper, run, keeper.store.check(run.held()))
   },
 
   async launch(keeper, request) {
@@ -79,6 +82,17 @@ export const handlers: Handlers = {
     await close(keeper, within)
     return undefined
   },
+}
+
+/** The refusal of a write is how a run hears first that it has been taken over. */
+async function held<T>(keeper: Keeper, run: SupervisedRun, write: Promise<T>): Promise<T> {
+  try {
+    return await write
+  } catch (error) {
+    if (isCoppiceError(error, 'run_lost') || isCoppiceError(error, 'run_ended'))
+      void endRun(keeper, run, { cause: 'lost', message: error.message, grace: null })
+    throw error
+  }
 }
 
 async function buryOwner(keeper: Keeper, supervisor: string): Promise<void> {
@@ -155,6 +169,11 @@ function lastWordOf(keeper: Keeper, tree: string): { lastWord?: string } {
   return wakeSocket === null ? {} : { lastWord: lastWordBeside(wakeSocket.path, tree) }
 }
 
+async function forgetWord(keeper: Keeper, tree: string): Promise<void> {
+  const { lastWord } = lastWordOf(keeper, tree)
+  if (lastWord !== undefined) await rm(lastWord, { force: true })
+}
+
 /**
  * The tree is found by its cookie until it is recorded, so nobody waits for the record. The store keeps the order of
  * a run's writes: what is asked for here comes before the run's ending.
@@ -176,17 +195,22 @@ function record(keeper: Keeper, run: SupervisedRun, tree: SupervisedTree): void 
   keeper.store.treeLaunched(hold, launched).catch(warn)
   tree.result.then(({ exit, ended, report: { proof, survivors } }) => {
     const end = { tree: id, code: exit.code, signal: exit.signal, ended, proof, survivors, at: Date.now() }
-    keeper.store.treeEnded(hold, end).catch(warn)
+    const recorded = keeper.store.treeEnded(hold, end)
+    // A guard whose lease ran out has left word, for whoever takes over; nobody has.
+    if (ended === 'lost') recorded.then(() => forgetWord(keeper, id)).catch(() => {})
+    recorded.catch(warn)
   })
 }
 
-async function cancel(keeper: Keeper, { target, message, grace }: CancelRequest): Promise<Outcome> {
+async function cancel(keeper: Keeper, { target, message, grace, force }: CancelRequest): Promise<Outcome> {
   const stop: Stop = { cause: 'cancelled', message, grace }
   const id = 'run' in target ? target.run : await holderOf(keeper, target.session)
   const ours = keeper.runs.get(id)
   const end = ours === undefined ? null : await endOurs(keeper, ours, stop)
   if (end !== null) return end
-  return outcomeOf(keeper, await keeper.store.requestCancel(id, stop, Date.now()))
+  const theirs = await keeper.store.requestCancel(id, stop, Date.now())
+  if (force && theirs.outcome === null) await recoverByForce(keeper, theirs)
+  return outcomeOfOthers(keeper, theirs)
 }
 
 async function holderOf(keeper: Keeper, session: string): Promise<string> {
@@ -194,28 +218,4 @@ async function holderOf(keeper: Keeper, session: string): Promise<string> {
   if (holder === null)
     throw new CoppiceError('run_ended', `session ${session} is free: no run to cancel`, { session })
   return holder.id
-}
-
-/** The outcome of a run of another supervisor, as soon as there is one. */
-async function outcomeOf(keeper: Keeper, stored: StoredRun): Promise<Outcome> {
-  const { socket } = stored.supervisor
-  if (stored.outcome === null && socket !== null) tellNews(socket, stored.id)
-  for (let run: StoredRun | null = stored; run !== null; run = await keeper.store.run(run.id)) {
-    if (run.outcome !== null) return run.outcome
-    if (await recoverIfDead(keeper, run)) continue
-    await endOrAWhile(run)
-    // Whoever answers at once, for whatever reason, is not asked without a pause.
-    await new Promise<void>((resolve) => after(20, resolve))
-  }
-  throw new CoppiceError('run_ended', `run ${stored.id} is no longer in the store`, { run: stored.id })
-}
-
-function endOrAWhile({ id, supervisor: { socket } }: StoredRun): Promise<void> {
-  const { promise, resolve } = deferred<void>()
-  const unwatch = socket === null ? () => {} : watchRun(socket, id, resolve)
-  const disarm = after(1000, resolve)
-  return promise.finally(() => {
-    disarm()
-    unwatch()
-  })
 }

@@ -8,6 +8,7 @@ import { after, settlesWithin } from '../../timers.js'
 import type { TreeEnding } from '../messages.js'
 import type { Keeper } from './keeper.js'
 import type { SupervisedRun } from './run.js'
+import { outcomeOfLost } from './run-of-others.js'
 import { storeEnding } from './store-ending.js'
 
 /** How long recording `stopping` may hold the signals up: a store that hangs must not keep a tree alive. */
@@ -33,13 +34,14 @@ export function endRun(keeper: Keeper, run: SupervisedRun, stop: Stop): Promise<
 
 /** The way every run ends, whatever the cause. The callback and the processes can delay it, but not for long (P4). */
 async function end(keeper: Keeper, run: SupervisedRun, asked: Stop): Promise<Outcome> {
-  // 1. Stop. No tree is launched from here on; the cause that the store holds already is the one.
+  // 1. Stop. No tree is launched from here on; the cause that the store holds already is the one. A run that is lost
+  // is not ours to stop: its callback hears so before the refusal of what it has just tried to write.
+  if (asked.cause === 'lost') abort(keeper, run)
   const stop = await recordStopping(keeper, run, asked)
   const bounds = boundsOf(run, stop)
 
-  // 2. Terminate. A callback that settled has aborted its own signal.
-  if (run.callback === 'left_behind')
-    keeper.send({ type: 'abort', run: run.id, error: toErrorMessage(run.error()) })
+  // 2. Terminate.
+  if (stop.cause !== 'lost') abort(keeper, run)
   const terminated = run.terminate(treeEndings[stop.cause] ?? 'cancelled', bounds)
 
   // 3. Grace: for the trees and for the callback alike, and no longer than they need.
@@ -64,6 +66,12 @@ async function end(keeper: Keeper, run: SupervisedRun, asked: Stop): Promise<Out
   return outcome
 }
 
+/** A callback that settled has aborted its own signal. */
+function abort(keeper: Keeper, run: SupervisedRun): void {
+  if (run.callback === 'left_behind')
+    keeper.send({ type: 'abort', run: run.id, error: toErrorMessage(run.error()) })
+}
+
 const treeEndings: Partial<Record<Cause, TreeEnding>> = {
   timed_out: 'timed_out',
   stalled: 'stalled',
@@ -79,7 +87,7 @@ function boundsOf(run: SupervisedRun, stop: Stop): Bounds {
  * in a moment by a single write and needs none before it.
  */
 async function recordStopping(keeper: Keeper, run: SupervisedRun, asked: Stop): Promise<Stop> {
-  if (run.liveTrees.size === 0 && run.launches === 0) return asked
+  if (asked.cause === 'lost' || (run.liveTrees.size === 0 && run.launches === 0)) return asked
   const recording = keeper.store.markStopping(run.held(), asked, Date.now()).then(
     (stored) => {
       run.stop = stored
@@ -98,7 +106,7 @@ async function finish(keeper: Keeper, run: SupervisedRun, stop: Stop): Promise<F
     return await storeEnding(keeper, run.held(), run.endingRecord(stop, Date.now()))
   } catch (error) {
     if (!isCoppiceError(error, 'run_lost')) throw error
-    return { outcome: await keeper.outcomeOfLost(run), admitted: null }
+    return { outcome: await outcomeOfLost(keeper, run), admitted: null }
   } finally {
     disarm()
   }

@@ -6,6 +6,7 @@ import type { Outcome } from '../../runs/outcome.js'
 import type { Finished, Store } from '../../store/contract.js'
 import { deferred } from '../../timers.js'
 import type { SendToHost } from '../messages.js'
+import { Heartbeats } from './heartbeats.js'
 import type { Log } from './log.js'
 import { Lookout } from './lookout.js'
 import type { SupervisedRun } from './run.js'
@@ -45,6 +46,7 @@ export class Keeper {
   readonly #buried = new Set<string>()
   /** What follows when an ending has given its session to a waiter. */
   onAdmitted: (admitted: NonNullable<Finished['admitted']>) => void = () => {}
+  readonly heartbeats = new Heartbeats()
   readonly lookout = new Lookout(this)
   wakeSocket: WakeSocket | null = null
   isClosing = false
@@ -130,31 +132,5 @@ export class Keeper {
       },
     )
     this.send({ type: 'unstored', run: run.id, error: toErrorMessage(error) })
-  }
-
-  /** What became of a run that somebody else has claimed. */
-  async outcomeOfLost(run: SupervisedRun): Promise<Outcome> {
-    const stored = await this.store.run(run.id).catch(() => null)
-    if (stored?.outcome) return stored.outcome
-    const now = Date.now()
-    const startedAt = stored?.startedAt ?? now
-    return {
-      run: run.id,
-      session: run.request.session,
-      parent: run.request.parent,
-      request: run.request.request?.id ?? null,
-      fence: run.hold?.fence ?? null,
-      state: 'lost',
-      cause: 'lost',
-      message: `taken over by supervisor ${stored?.supervisor.id ?? 'unknown'}`,
-      forced: false,
-      callback: run.callback,
-      trees: run.trees,
-      tree: null,
-      startedAt: new Date(startedAt).toISOString(),
-      endedAt: new Date(now).toISOString(),
-      waitedMs: startedAt - (stored?.createdAt ?? startedAt),
-      durationMs: now - startedAt,
-    }
   }
 }

@@ -95,6 +95,7 @@ export class Lookout {
     if (!keeper.hasWaiting()) return this.close()
     const all = await keeper.store.supervisors()
     this.#attended = new Set(all.map(({ id }) => id))
+    keeper.heartbeats.keepOnly(all)
     const others = all.filter(({ id }) => id !== keeper.id)
     // Not awaited: a recovery takes as long as the trees that it ends.
     for (const other of others) void recoverOwner(keeper, other).catch((error) => this.#failed(other, error))
@@ -144,7 +145,8 @@ function apply(keeper: Keeper, run: SupervisedRun, now: StoredRun): void {
   if (now.outcome !== null && run.progress.state === 'waiting') endedWaiting(keeper, run, now)
   else if (now.outcome !== null || now.supervisor.id !== keeper.id) {
     const message = `taken over by supervisor ${now.supervisor.id}`
-    void endRun(keeper, run, { cause: 'lost', message, grace: 0 })
+    // Whoever has it has told its guards already, and how much time they have.
+    void endRun(keeper, run, { cause: 'lost', message, grace: now.stop?.grace ?? null })
   } else if (now.fence !== null) {
     begin(keeper, run, now.fence)
     if (now.stop !== null) void endRun(keeper, run, now.stop)

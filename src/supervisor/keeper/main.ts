@@ -14,6 +14,7 @@ import { join } from './joining.js'
 import { Keeper } from './keeper.js'
 import { openLog } from './log.js'
 import type { SupervisedRun } from './run.js'
+import { StoppedWriters } from './stopped-writer.js'
 import { endTree } from './tree.js'
 
 /** The keeper's thread: opens what it needs, then does what the host's messages say. */
@@ -45,7 +46,11 @@ async function open(
   const host = hostname()
   const parts = { id, host, identity, containment, log, closeLog, send }
   if (settings === null) return new Keeper({ ...parts, store: null })
-  const store = await openStore(settings.location, { create: !settings.observe })
+  const writers = new StoppedWriters(identity, log)
+  const store = await openStore(settings.location, {
+    create: !settings.observe,
+    onLocked: () => writers.letFinish(store),
+  })
   const keeper = new Keeper({ ...parts, store })
   for (const supervisor of settings.gone) keeper.bury(supervisor)
   if (!settings.observe) await join(keeper, settings.ttl, settings.runtimeDir)

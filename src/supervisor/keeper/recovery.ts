@@ -1,49 +1,82 @@
 import { rm } from 'node:fs/promises'
+import ms from 'ms'
 import { isAlive } from '../../containment/processes/identity.js'
-import type { StoredRun, SupervisorRecord } from '../../store/contract.js'
+import type { Hold, StoredRun, SupervisorRecord } from '../../store/contract.js'
 import type { Keeper } from './keeper.js'
 import { storeEnding } from './store-ending.js'
-import { lastWordBeside } from './wake.js'
+import { lastWordBeside, tellNews } from './wake.js'
 
 /**
- * What a dead owner left: its runs are claimed, their trees swept, and then ended as `lost`, which frees their
- * sessions. Only an owner that is provably gone is dead here: same host, same boot, same pid namespace, and no
- * process with its pid and start time.
+ * What an owner left that is gone: its runs are claimed, their trees swept, and then ended as `lost`, which frees their
+ * sessions. Gone is an owner that is provably dead (same host, same boot, same pid namespace, and no process with its
+ * pid and start time), or one that has not renewed its leases for as long as they live: then its guards have ended its
+ * trees, and it learns at its next call that it holds nothing any more.
  */
 
-/** Recovers every run whose owner is dead; called at open. */
+/** Recovers every run whose owner is gone; called at open. */
 export async function recoverAll(keeper: Keeper): Promise<void> {
   const supervisors = await keeper.store.supervisors()
   await Promise.allSettled(supervisors.map((supervisor) => recoverOwner(keeper, supervisor)))
 }
 
-/** Recovers everything that a dead supervisor left: its runs, its row, its socket. */
+/**
+ * Recovers everything that a dead supervisor left: its runs, its row, its socket. Of a silent one only the runs that
+ * hold a session: it may wake up and go on with what waits.
+ */
 export async function recoverOwner(keeper: Keeper, supervisor: SupervisorRecord): Promise<void> {
-  if (supervisor.id === keeper.id || !(await isDead(keeper, supervisor))) return
+  if (supervisor.id === keeper.id) return
+  const gone = await howGone(keeper, supervisor)
+  if (gone === null) return
   const left = await keeper.store.runs({ supervisor: supervisor.id, state: 'live' })
-  await Promise.all(left.map((run) => recoverIfDead(keeper, run)))
+  const ours = gone === 'dead' ? left : left.filter(({ state }) => state !== 'waiting')
+  await Promise.all(ours.map((run) => recoverIfGone(keeper, run)))
+  if (gone !== 'dead') return
   await keeper.store.unregister(supervisor.id, Date.now())
   if (supervisor.socket !== null) await rm(supervisor.socket, { force: true })
 }
 
 /** Resolves to true once the run is recovered, by us or by somebody else; to false where its owner may live. */
-export async function recoverIfDead(keeper: Keeper, run: StoredRun): Promise<boolean> {
-  if (!(await isDead(keeper, run.supervisor))) return false
-  const recovery = keeper.recoveries.get(run.id) ?? recover(keeper, run)
-  keeper.recoveries.set(run.id, recovery)
-  await recovery.finally(() => keeper.recoveries.delete(run.id))
+export async function recoverIfGone(keeper: Keeper, run: StoredRun): Promise<boolean> {
+  const gone = await howGone(keeper, run.supervisor)
+  if (gone === null) return false
+  const { identity, ttl } = run.supervisor
+  const why = gone === 'dead' ? 'was gone' : `did not renew its leases for ${ms(ttl)}`
+  await once(keeper, run, async () => {
+    const hold = await keeper.store.takeOverIfUnchanged(run, keeper.id, Date.now())
+    // A run that waited has no tree and no lock: the claim itself has ended it.
+    if (hold !== null && run.state !== 'waiting')
+      await endClaimed(keeper, run, hold, `its supervisor, pid ${identity.pid}, ${why}`)
+  })
   return true
 }
 
-async function isDead(keeper: Keeper, { id, host, identity }: SupervisorRecord): Promise<boolean> {
-  return keeper.isBuried(id) || (host === keeper.host && (await isAlive(identity)) === 'dead')
+/** Takes a run from its supervisor, however alive, and ends it. At an operator's word. */
+export async function recoverByForce(keeper: Keeper, run: StoredRun): Promise<void> {
+  const { identity, socket } = run.supervisor
+  await once(keeper, run, async () => {
+    const hold = await keeper.store.takeOverByForce(run.id, keeper.id, Date.now())
+    if (hold === null) return
+    if (socket !== null) tellNews(socket, run.id)
+    await endClaimed(keeper, run, hold, `taken from its supervisor, pid ${identity.pid}, by force`)
+  })
 }
 
-async function recover(keeper: Keeper, run: StoredRun): Promise<void> {
-  const at = Date.now()
-  const hold = await keeper.store.takeOverIfUnchanged(run, keeper.id, at)
-  // A run that waited has no tree and no lock: the claim itself has ended it.
-  if (hold === null || run.state === 'waiting') return
+async function once(keeper: Keeper, { id }: StoredRun, recover: () => Promise<void>): Promise<void> {
+  const recovery = keeper.recoveries.get(id) ?? recover()
+  keeper.recoveries.set(id, recovery)
+  await recovery.finally(() => keeper.recoveries.delete(id))
+}
+
+/** Null where the supervisor may live. */
+async function howGone(keeper: Keeper, supervisor: SupervisorRecord): Promise<'dead' | 'silent' | null> {
+  const { id, host, identity, ttl } = supervisor
+  if (id === keeper.id) return null
+  if (keeper.isBuried(id) || (host === keeper.host && (await isAlive(identity)) === 'dead')) return 'dead'
+  return keeper.heartbeats.silenceOf(supervisor) >= ttl ? 'silent' : null
+}
+
+/** The run is ours: its trees are ended, and then the run. */
+async function endClaimed(keeper: Keeper, run: StoredRun, hold: Hold, why: string): Promise<void> {
   const { bounds } = keeper
   const trees = await keeper.store.trees(run.id)
   const left = trees.filter(({ end }) => end === null)
@@ -55,12 +88,12 @@ async function recover(keeper: Keeper, run: StoredRun): Promise<void> {
     run: run.id,
     roots: left.map(({ root }) => root),
     lastWords,
-    grace: bounds.grace,
+    grace: run.stop?.grace ?? bounds.grace,
     killBound: bounds.killBound,
   })
   const { outcome, admitted } = await storeEnding(keeper, hold, {
     cause: 'lost',
-    message: `its supervisor, pid ${run.supervisor.identity.pid}, was gone`,
+    message: why,
     forced: report.killed > 0,
     callback: 'left_behind',
     trees: trees.length,

@@ -12,7 +12,14 @@ export async function join(path, supervisor) {
 }
 
 /** What the admission of a run says beside its id, its supervisor, its session and the time. */
-export const plain = { parent: null, request: null, labels: null, priority: 'interactive' }
+export const plain = {
+  parent: null,
+  request: null,
+  labels: null,
+  priority: 'interactive',
+  interrupts: false,
+  maxWaiters: 1_000,
+}
 
 /** The ending of a run whose callback returned, but for the time. */
 export const returned = {
