@@ -1,0 +1,125 @@
+import { spawnSync } from 'node:child_process'
+import { describe, expect } from 'vitest'
+import { bestHere } from '../support/containment.ts'
+import { type Scene, test } from '../support/scene.ts'
+import { countCalls, countSteps, survive } from './crash/day.ts'
+import {
+  callsAfter,
+  callsBefore,
+  guardsAtSignal,
+  hostAtSignal,
+  type Point,
+  sample,
+  stepsOf,
+} from './crash/points.ts'
+import { mutants, recoverySteps } from './crash/step-lines.ts'
+
+/** Case 33: SIGKILL at each step of the ending and at each write; on the next opening P1 to P3, P5 and P9 hold. */
+
+const whyNot = reasonToSkip()
+if (whyNot !== null) console.log(`crash points are skipped: ${whyNot}`)
+
+/** Days at once: half of the time they wait for a grace. */
+const atOnce = 4
+const bound = 400_000
+const tally: string[] = []
+let points = 0
+
+describe.skipIf(whyNot !== null)('a day that is killed', () => {
+  test('before and after its system calls', { timeout: bound }, async ({ scene }) => {
+    const { calls } = await countCalls(scene)
+    await surviveAll(scene, 'before a flush to disk', callsBefore('fsync', calls), 40)
+    await surviveAll(scene, 'after a flush to disk', callsAfter('fsync', calls), 40)
+    await surviveAll(scene, 'before a write of the state', callsBefore('pwrite64', calls), 90)
+    await surviveAll(scene, 'after a write of the state', callsAfter('pwrite64', calls), 25)
+    const rest = [...callsBefore('ftruncate', calls), ...callsBefore('unlink', calls)]
+    await surviveAll(scene, 'before a file is cut or removed', rest, 12)
+  })
+
+  test('at the signals of its guards', { timeout: bound }, async ({ scene }) => {
+    const { calls, signals } = await countCalls(scene)
+    expect(signals).toBeGreaterThan(8)
+    await surviveAll(scene, 'guards instead of their signal', guardsAtSignal(calls), 4)
+    await surviveAll(scene, 'host, or host and launcher, after a signal', hostAtSignal(signals), 32)
+  })
+
+  test('at the named steps of its endings', { timeout: bound }, async ({ scene }) => {
+    const steps = stepsOf(await countSteps(scene))
+    const isCommit = (step: string) => step.includes(' a commit')
+    const endings = steps.filter((step) => !isCommit(step)).map(atStep)
+    await surviveAll(scene, 'a named step', endings, 60)
+    await surviveAll(scene, 'before or after a commit', steps.filter(isCommit).map(atStep), 20)
+  })
+
+  test('and whose recovery is killed as well, once and twice', { timeout: bound }, async ({ scene }) => {
+    const twice = (day: string) =>
+      recoverySteps.flatMap((step) => [
+        { label: `${day}, then ${step}`, step: day, recoverySteps: [`${step}@1`] },
+        { label: `${day}, then ${step} twice`, step: day, recoverySteps: [`${step}@1`, `${step}@1`] },
+        { label: `${day}, then ${step} again`, step: day, recoverySteps: [`${step}@2`] },
+      ])
+    const all = ['kill@3', 'grace@2', 'told@4'].flatMap(twice)
+    await surviveAll(scene, 'a step of the recovery', all, 40)
+  })
+
+  test('case 31: and that two recover at once', { timeout: bound }, async ({ scene }) => {
+    const steps = stepsOf(await countSteps(scene)).map(atStep)
+    const two = steps.map((point) => ({ ...point, label: `${point.label}, two recover`, recoverers: 2 }))
+    await surviveAll(scene, 'two recover at once', two, 24)
+  })
+
+  test('at three hundred points at least', () => {
+    console.log([...tally, `crash points: ${points}`].join('\n'))
+    expect(points).toBeGreaterThanOrEqual(300)
+  })
+})
+
+describe.skipIf(whyNot !== null)('the bed sees it where', () => {
+  const telling = [
+    'terminate@4',
+    'after a commit@12',
+    'after the finish@2',
+    'after the finish@4',
+    'kill@3',
+    'told@3',
+  ]
+
+  test.for(Object.keys(mutants))('%s', { timeout: bound }, async (mutant, { scene }) => {
+    const faults = await inParallel(telling.map(atStep), (point) => survive(scene, point, mutant))
+    console.log(`${mutant}: ${new Set(faults.flat().map((fault) => fault.split(': ')[1])).size} promises`)
+    expect(faults.flat()).not.toEqual([])
+  })
+})
+
+function atStep(step: string): Point {
+  return { label: `at ${step}`, step }
+}
+
+async function surviveAll(scene: Scene, name: string, all: readonly Point[], take: number): Promise<void> {
+  const taken = sample(all, take)
+  expect(taken.length, name).toBeGreaterThan(0)
+  const faults = await inParallel(taken, (point) => survive(scene, point))
+  points += taken.length
+  tally.push(`${name}: ${taken.length} of ${all.length}`)
+  expect(faults.flat(), name).toEqual([])
+}
+
+async function inParallel<T, R>(all: readonly T[], work: (one: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = []
+  const rest = all.entries()
+  const lane = async () => {
+    for (const [at, one] of rest) results[at] = await work(one)
+  }
+  await Promise.all(Array.from({ length: atOnce }, lane))
+  return results
+}
+
+function reasonToSkip(): string | null {
+  if (process.platform !== 'linux') return 'strace is Linux’s'
+  if (bestHere.containment === 'group') return 'there is no guard here'
+  const { error, status, stderr } = spawnSync('strace', ['-f', '-qq', '-o', '/dev/null', 'true'], {
+    encoding: 'utf8',
+  })
+  if (error) return 'strace is not installed'
+  return status === 0 ? null : `strace may not trace here: ${stderr.trim()}`
+}
