@@ -18,32 +18,54 @@ interface Place {
   readonly folder: string
   readonly state: string
   readonly env: NodeJS.ProcessEnv
+  /** Milliseconds that a recovery may take. */
+  readonly patience: number
 }
 
-/** Lives the day up to the point, has it recovered, and gives the promises that did not hold. */
-export async function survive(scene: Scene, point: Point, mutant?: string): Promise<readonly string[]> {
-  const place = newPlace(scene, mutant)
+export interface Survived {
+  /** The promises that did not hold. */
+  readonly faults: readonly string[]
+  /** False where the day, or its recovery, went by without coming to the point. */
+  readonly reached: boolean
+}
+
+/** A fault that is planted, and how long its reopenings may take to find out that they cannot recover. */
+export interface Planted {
+  readonly mutant: string
+  readonly patience: number
+}
+
+/** Lives the day up to the point, has it recovered, and judges what came of it. */
+export async function survive(scene: Scene, point: Point, planted?: Planted): Promise<Survived> {
+  const place = newPlace(scene, planted)
   const day = begin(scene, place, point)
   await whenCrashed(day, point)
-  const facts = factsIn<Fact>((await day.exited).stdout)
+  const { stdout, stderr } = await day.exited
+  const facts = factsIn<Fact>(stdout)
   const atCrash = rowsOf(place.state)
   const outlived = atCrash.runs
     .filter(({ state, id }) => terminal.test(state) && carriers(id).length > 0)
     .map(({ id, state }) => `${id} is ${state} and has living processes`)
-  for (const step of point.recoverySteps ?? []) await reopen(scene, place, atCrash.runs, step).exited
+  const crashed = [isReached(point, facts, stderr)]
+  for (const step of point.recoverySteps ?? [])
+    crashed.push((await reopen(scene, place, atCrash.runs, step).exited).signal === 'SIGKILL')
   const started = Array.from({ length: point.recoverers ?? 1 }, () => reopen(scene, place, atCrash.runs))
   const ends = await Promise.all(started.map(({ exited }) => exited))
-  const crash: Crash = {
-    facts,
-    atCrash,
-    outlived,
-    reopenings: ends.map(({ stdout }) => factsIn<ReopenFact>(stdout)),
-    after: rowsOf(place.state),
-  }
+  const reopenings = ends.map(({ stdout }) => factsIn<ReopenFact>(stdout))
+  const crash: Crash = { facts, atCrash, outlived, reopenings, after: rowsOf(place.state) }
   const said = ends.flatMap(({ code, stderr }) =>
     code === 0 ? [] : [`a reopening says: ${stderr.slice(0, 600)}`],
   )
-  return [...faultsOf(crash), ...said].map((fault) => `${point.label}: ${fault}`)
+  return {
+    faults: [...faultsOf(crash), ...said].map((fault) => `${point.label}: ${fault}`),
+    reached: crashed.every((one) => one),
+  }
+}
+
+/** A host that is killed says no last word; a call that a guard was killed at has no result. */
+function isReached({ inject, helpers, kill }: Point, facts: readonly Fact[], log: string): boolean {
+  if (helpers && inject !== undefined && kill === undefined) return /\) += \?$/m.test(log)
+  return !facts.some((fact) => 'closed' in fact)
 }
 
 /** How often an undisturbed day makes each system call, by whoever makes most; and the signals of all together. */
@@ -88,13 +110,15 @@ function most(lines: readonly string[]): Counts {
   return counts
 }
 
-function newPlace(scene: Scene, mutant?: string): Place {
+function newPlace(scene: Scene, planted?: Planted): Place {
   const folder = join(scene.folder, String(++last))
   const state = join(folder, 'state', 'day.db')
   mkdirSync(join(folder, 'state'), { recursive: true })
-  const planted =
-    mutant === undefined ? {} : { NODE_OPTIONS: `--import ${namedSteps}`, COPPICE_MUTANT: mutant }
-  return { folder, state, env: { COPPICE_STATE: state, XDG_RUNTIME_DIR: folder, ...planted } }
+  const env = { COPPICE_STATE: state, XDG_RUNTIME_DIR: folder }
+  if (planted === undefined) return { folder, state, env, patience: 20_000 }
+  const { mutant, patience } = planted
+  const faulty = { ...env, NODE_OPTIONS: `--import ${namedSteps}`, COPPICE_MUTANT: mutant }
+  return { folder, state, env: faulty, patience }
 }
 
 function begin(scene: Scene, place: Place, { inject, helpers, step }: Point): Started {
@@ -152,10 +176,15 @@ function childrenOf(pid: number): number[] {
     .map(Number)
 }
 
-function reopen(scene: Scene, { env }: Place, runs: Crash['atCrash']['runs'], step?: string): Started {
+function reopen(
+  scene: Scene,
+  { env, patience }: Place,
+  runs: Crash['atCrash']['runs'],
+  step?: string,
+): Started {
   const sessions = Object.groupBy(runs, ({ session }) => session)
   const left = Object.entries(sessions).map(([session, all]) => [session, all?.map(({ id }) => id)])
-  const args = [JSON.stringify(Object.fromEntries(left))]
+  const args = [JSON.stringify(Object.fromEntries(left)), String(patience)]
   const crash = step === undefined ? {} : { NODE_OPTIONS: `--import ${namedSteps}`, COPPICE_CRASH_AT: step }
   return scene.host('reopens.mjs', args, { env: { ...env, ...crash } })
 }

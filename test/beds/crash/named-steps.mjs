@@ -33,7 +33,7 @@ registerHooks({
 })
 
 function editsOf(file) {
-  const planted = mutant === undefined ? [] : mutants[mutant]
+  const planted = mutant === undefined ? [] : mutants[mutant].edits
   const marks = Object.entries(steps).map(([step, { file, before }]) => ({
     file,
     find: before,

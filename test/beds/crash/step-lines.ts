@@ -54,53 +54,82 @@ interface Edit {
   readonly put: string
 }
 
-export const mutants: Readonly<Record<string, readonly Edit[]>> = {
-  'a recovery does not sweep': [
-    {
-      file: recovery,
-      find: 'await keeper.containment.sweep(',
-      put: "((_) => ({ killed: 0, proof: 'unproven', survivors: [] }))(",
-    },
-  ],
-  'an ending does not wait for its trees': [
-    { file: ending, find: 'await settlesWithin(bounds.grace, ', put: 'void (' },
-    { file: ending, find: 'const killed = run.kill();', put: 'const killed = false;' },
-    { file: ending, find: 'await settlesWithin(bounds.killBound, run.emptied());', put: '' },
-  ],
-  'an ending is written in a second transaction': [
-    {
-      file: transaction,
-      find: 'end.run(state, cause, message, at, endingText(ending), seq);',
-      put: `end.run(state, cause, message, at, '{}', seq);
+/** A fault, the promise that it breaks, and where a crash shows it: at a named step unless at a write. */
+interface Mutant {
+  readonly breaks: RegExp
+  readonly shownAt?: 'writes'
+  readonly edits: readonly Edit[]
+}
+
+export const mutants: Readonly<Record<string, Mutant>> = {
+  'a recovery does not sweep': {
+    breaks: /P3/,
+    edits: [
+      {
+        file: recovery,
+        find: 'await keeper.containment.sweep(',
+        put: "((_) => ({ killed: 0, proof: 'unproven', survivors: [] }))(",
+      },
+    ],
+  },
+  'an ending does not wait for its trees': {
+    breaks: /P3/,
+    edits: [
+      { file: ending, find: 'await settlesWithin(bounds.grace, ', put: 'void (' },
+      { file: ending, find: 'const killed = run.kill();', put: 'const killed = false;' },
+      { file: ending, find: 'await settlesWithin(bounds.killBound, run.emptied());', put: '' },
+    ],
+  },
+  'an ending is written in a second transaction': {
+    breaks: /P2, terminal/,
+    edits: [
+      {
+        file: transaction,
+        find: 'end.run(state, cause, message, at, endingText(ending), seq);',
+        put: `end.run(state, cause, message, at, '{}', seq);
         setTimeout(() => database.prepare('UPDATE runs SET ending = ? WHERE seq = ?').run(endingText(ending), seq), 5);`,
-    },
-  ],
-  'answers come before their commit': [
-    {
-      file: commits,
-      find: 'this.#commit.run();\n',
-      put: 'for (const [at, request] of batch.entries()) settle(request, answers[at]);\nthis.#commit.run();\n',
-    },
-  ],
-  'a takeover forgets the cause': [
-    {
-      file: 'store/sqlite/takeover.js',
-      find: "const claim = database.prepare(`\n    UPDATE runs SET state = 'stopping', cause = ifnull(cause, 'lost')",
-      put: "const claim = database.prepare(`\n    UPDATE runs SET state = 'stopping', cause = 'lost'",
-    },
-  ],
-  'a takeover keeps the fence': [
-    {
-      file: 'store/sqlite/takeover.js',
-      find: 'fence = fence + 1, supervisor = (SELECT seq FROM supervisors WHERE id = ?)\n    WHERE $',
-      put: 'fence = fence, supervisor = (SELECT seq FROM supervisors WHERE id = ?)\n    WHERE $',
-    },
-  ],
-  'a recovery finds nothing': [
-    {
-      file: recovery,
-      find: 'const gone = await howGone(keeper, supervisor);\n    if (gone === null)\n        return;',
-      put: 'return;',
-    },
-  ],
+      },
+    ],
+  },
+  'answers come before their commit': {
+    breaks: /P2, acknowledged/,
+    shownAt: 'writes',
+    edits: [
+      {
+        file: commits,
+        find: 'this.#commit.run();\n',
+        put: 'for (const [at, request] of batch.entries()) settle(request, answers[at]);\nthis.#commit.run();\n',
+      },
+    ],
+  },
+  'a takeover forgets the cause': {
+    breaks: /P[25]/,
+    edits: [
+      {
+        file: 'store/sqlite/takeover.js',
+        find: "const claim = database.prepare(`\n    UPDATE runs SET state = 'stopping', cause = ifnull(cause, 'lost')",
+        put: "const claim = database.prepare(`\n    UPDATE runs SET state = 'stopping', cause = 'lost'",
+      },
+    ],
+  },
+  'a takeover keeps the fence': {
+    breaks: /P[12]/,
+    edits: [
+      {
+        file: 'store/sqlite/takeover.js',
+        find: 'fence = fence + 1, supervisor = (SELECT seq FROM supervisors WHERE id = ?)\n    WHERE $',
+        put: 'fence = fence, supervisor = (SELECT seq FROM supervisors WHERE id = ?)\n    WHERE $',
+      },
+    ],
+  },
+  'a recovery finds nothing': {
+    breaks: /P2, all ends/,
+    edits: [
+      {
+        file: recovery,
+        find: 'const gone = await howGone(keeper, supervisor);\n    if (gone === null)\n        return;',
+        put: 'return;',
+      },
+    ],
+  },
 }
