@@ -91,14 +91,15 @@ export const mutants: Readonly<Record<string, Mutant>> = {
       },
     ],
   },
-  'answers come before their commit': {
+  'an append answers before its commit': {
     breaks: /P2, acknowledged/,
     shownAt: 'writes',
     edits: [
       {
-        file: commits,
-        find: 'this.#commit.run();\n',
-        put: 'for (const [at, request] of batch.entries()) settle(request, answers[at]);\nthis.#commit.run();\n',
+        file: 'supervisor/keeper/calls.js',
+        find: 'return held(keeper, run, keeper.store.append(run.held(), { index, body, at: Date.now() }));',
+        put: `held(keeper, run, keeper.store.append(run.held(), { index, body, at: Date.now() })).catch(() => {});
+        return run.held().fence + '.' + index;`,
       },
     ],
   },
