@@ -30,7 +30,7 @@ describe.skipIf(whyNot !== null)('a day that is killed', () => {
     const { calls } = await countCalls(scene)
     await surviveAll(scene, 'before a flush to disk', callsBefore('fsync', calls), 40)
     await surviveAll(scene, 'after a flush to disk', callsAfter('fsync', calls), 40)
-    await surviveAll(scene, 'before a write of the state', callsBefore('pwrite64', calls), 84)
+    await surviveAll(scene, 'before a write of the state', callsBefore('pwrite64', calls), 76)
     await surviveAll(scene, 'after a write of the state', callsAfter('pwrite64', calls), 25)
     const rest = [...callsBefore('ftruncate', calls), ...callsBefore('unlink', calls)]
     await surviveAll(scene, 'before a file is cut or removed', rest, 12)
@@ -47,7 +47,7 @@ describe.skipIf(whyNot !== null)('a day that is killed', () => {
     const steps = stepsOf(await countSteps(scene))
     const isCommit = (step: string) => step.includes(' a commit')
     const endings = steps.filter((step) => !isCommit(step)).map(atStep)
-    await surviveAll(scene, 'a named step', endings, 60)
+    await surviveAll(scene, 'a named step', endings, 56)
     await surviveAll(scene, 'before or after a commit', steps.filter(isCommit).map(atStep), 20)
   })
 
@@ -59,13 +59,13 @@ describe.skipIf(whyNot !== null)('a day that is killed', () => {
         { label: `${day}, then ${step} again`, step: day, recoverySteps: [`${step}@2`] },
       ])
     const all = ['kill@3', 'grace@2', 'told@4'].flatMap(twice)
-    await surviveAll(scene, 'a step of the recovery', all, 38)
+    await surviveAll(scene, 'a step of the recovery', all, 36)
   })
 
   test('case 31: and that two recover at once', { timeout: bound }, async ({ scene }) => {
     const steps = stepsOf(await countSteps(scene)).map(atStep)
     const two = steps.map((point) => ({ ...point, label: `${point.label}, two recover`, recoverers: 2 }))
-    await surviveAll(scene, 'two recover at once', two, 24)
+    await surviveAll(scene, 'two recover at once', two, 22)
   })
 
   test('at three hundred points at least', () => {
