@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { carriers, killIfAlive, living, nameOf, parentOf } from '../../support/alive.ts'
+import { eventually } from '../../support/eventually.ts'
 import { fixture, type Scene, type Started } from '../../support/stage.ts'
 import { type Fact, factsIn, type ReopenFact } from './facts.ts'
 import { type Crash, faultsOf } from './judge.ts'
@@ -142,10 +143,17 @@ async function whenCrashed(day: Started, { inject, helpers, kill }: Point): Prom
     await untilSeen(day, kill.at, kill.time)
     killHost(day, kill.launcher === true)
   } else if (inject !== undefined && !helpers) await untilSeen(day, /killed by SIGKILL/, 1)
+  else if (helpers) await hostEnds(day)
   else return
-  // strace can miss the end of a thread that it has killed and wait for ever; the host is past saving now.
-  await Promise.race([day.died, untilSeen(day, /killed by SIGKILL/, 1)])
+  // strace waits for whatever a killed guard and launcher have left, which is the next supervisor's to end. It also can miss the end of a thread that it has killed and wait for ever; the host is past saving now.
+  if (inject === undefined || kill !== undefined)
+    await Promise.race([day.died, untilSeen(day, /killed by SIGKILL/, 1)])
   day.child.kill('SIGKILL')
+}
+
+async function hostEnds({ pid, lines }: Started): Promise<void> {
+  await lines.with('"open"')
+  await eventually(() => childrenOf(pid).flatMap(known).length === 0, { within: 30_000 })
 }
 
 async function untilSeen({ errors }: Started, what: RegExp, time: number): Promise<void> {
