@@ -80,6 +80,8 @@ export interface Store {
   holder(session: string): Promise<StoredRun | null>
   transcript(session: string, range: TranscriptRange): Promise<TranscriptItem[]>
 
+  /** Differs from the one before where somebody else has written since; to ask costs next to nothing. */
+  version(): Promise<unknown>
   /** The processes of this machine, by their numbers, that keep others from writing just now, as far as it can be told. */
   lockHolders(): Promise<number[]>
 

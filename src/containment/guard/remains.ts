@@ -11,7 +11,8 @@ const guardName = 'coppice-guard'
 /** Milliseconds. */
 const shortestInterval = 10
 const longestInterval = 100
-const wordBound = 500
+/** A guard that its tree keeps from the processor may take this long to see it empty; one that was killed leaves none. */
+const wordBound = 2_000
 
 export interface GuardedRemains extends Remains {
   /**

@@ -21,8 +21,12 @@ export function readingVerbs(database: DatabaseSync) {
     FROM sessions s LEFT JOIN runs r ON r.session = s.id AND r.${isLive}
     ORDER BY r.id IS NULL, s.key LIMIT ?`)
 
+  // Of the commits of other connections (https://www.sqlite.org/pragma.html#pragma_data_version).
+  const version = database.prepare('PRAGMA data_version')
+
   return {
     run: findIfAny,
+    version: (): unknown => version.get()?.data_version,
     trees(run: string): StoredTree[] {
       return allAs<TreeRow>(treesOf.all(run, mostTrees)).map(storedTree)
     },

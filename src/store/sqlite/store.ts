@@ -146,6 +146,10 @@ export class SqliteStore implements Store {
     return this.#committer.read(() => this.#verbs.transcript(session, range))
   }
 
+  version(): Promise<unknown> {
+    return this.#committer.read(() => this.#verbs.version())
+  }
+
   lockHolders(): Promise<number[]> {
     return lockHolders(this.location)
   }

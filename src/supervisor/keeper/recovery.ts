@@ -21,18 +21,19 @@ export async function recoverAll(keeper: Keeper): Promise<void> {
 
 /**
  * Recovers everything that a dead supervisor left: its runs, its row, its socket. Of a silent one only the runs that
- * hold a session: it may wake up and go on with what waits.
+ * hold a session: it may wake up and go on with what waits. Resolves to whether it was gone.
  */
-export async function recoverOwner(keeper: Keeper, supervisor: SupervisorRecord): Promise<void> {
-  if (supervisor.id === keeper.id) return
+export async function recoverOwner(keeper: Keeper, supervisor: SupervisorRecord): Promise<boolean> {
+  if (supervisor.id === keeper.id) return false
   const gone = await howGone(keeper, supervisor)
-  if (gone === null) return
+  if (gone === null) return false
   const left = await keeper.store.runs({ supervisor: supervisor.id, state: 'live' })
   const ours = gone === 'dead' ? left : left.filter(({ state }) => state !== 'waiting')
   await Promise.all(ours.map((run) => recoverIfGone(keeper, run)))
-  if (gone !== 'dead') return
+  if (gone !== 'dead') return true
   await keeper.store.unregister(supervisor.id, Date.now())
   if (supervisor.socket !== null) await rm(supervisor.socket, { force: true })
+  return true
 }
 
 /** Resolves to true once the run is recovered, by us or by somebody else; to false where its owner may live. */
