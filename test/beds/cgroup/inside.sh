@@ -47,7 +47,8 @@ suite() {
     export COPPICE_CGROUP="$service"
     cd /run/checkout
     exec setpriv --reuid "$user" --regid "$user" --clear-groups \
-      node node_modules/vitest/vitest.mjs run --config test/vitest.config.ts --configLoader runner "$@" </dev/null
+      node node_modules/vitest/vitest.mjs run --config test/vitest.config.ts --configLoader runner \
+      --no-file-parallelism "$@" </dev/null
   ) 2>&1 | cat
   cp /run/checkout/node_modules/.vitest/results.json "/run/results/$name.json"
 }
