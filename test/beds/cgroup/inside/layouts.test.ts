@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { describe, expect } from 'vitest'
 import { cgroupsBelow } from '../../../support/cgroups.ts'
 import { fixture, type Scene, test } from '../../../support/scene.ts'
-import { cgroupBelowService, hierarchy, service } from './service.ts'
+import { cgroupBelowService, hierarchy } from './service.ts'
 
 /** How a cgroup comes to be coppice's, and what holds there. */
 
@@ -106,5 +106,3 @@ async function told(scene: Scene, enters: string, given: string | null, wrapper 
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
   return JSON.parse(stdout)
 }
-
-test('these tests run in the service', () => expect(service).not.toBe(''))

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { exec } from 'coppice/exec'
 import { describe, expect } from 'vitest'
 import { startTimeOf } from '../../../support/alive.ts'
-import { cgroupsHere, cgroupsOf } from '../../../support/cgroups.ts'
+import { cgroupsOf } from '../../../support/cgroups.ts'
 import { eventually } from '../../../support/eventually.ts'
 import { Lines } from '../../../support/lines.ts'
 import { test } from '../../../support/scene.ts'
@@ -20,13 +20,6 @@ const hoards = `sleep 600 & setsid sleep 600 & exec perl -e '${fills(300)}; slee
 const forks = (children: number) =>
   `<STDIN>; $no = 0; for (1..${children}) { $p = fork; $no++ unless defined $p; if (defined $p && !$p) { sleep 600; exit } } $| = 1; print "refused $no\n"; sleep 600`
 const spins = 'while :; do :; done'
-
-test('these tests run where cgroups are ours, with every controller', () => {
-  expect(service).toMatch(/\/system\.slice\/\w+\.service$/)
-  expect(cgroupsHere).toEqual({ base: service, why: '' })
-  expect(read(service, 'cgroup.subtree_control').split(' ').toSorted()).toEqual(['cpu', 'memory', 'pids'])
-  expect(leafOf(process.pid)).toBe(join(service, 'main'))
-})
 
 describe('memory.max', () => {
   test('takes the whole tree by the kernel’s OOM killer, and nobody else', async ({ scene }) => {
