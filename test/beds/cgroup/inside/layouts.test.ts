@@ -1,4 +1,4 @@
-import { mkdirSync, rmdirSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect } from 'vitest'
 import { cgroupsBelow } from '../../../support/cgroups.ts'
@@ -17,7 +17,6 @@ describe('a service with Delegate=yes', () => {
     mkdirSync(join(unit.path, 'main'))
     expect(await told(scene, `echo 0 >${unit.path}/main/cgroup.procs`, unit.path)).toEqual(byKernel)
     expect(cgroupsBelow(unit.path)).toEqual([join(unit.path, 'main')])
-    rmdirSync(join(unit.path, 'main'))
   })
 
   test('of an ordinary user, to whom it was handed: the same', async ({ scene }) => {
@@ -26,7 +25,6 @@ describe('a service with Delegate=yes', () => {
     const enters = `chown -R 65534 ${unit.path} ${scene.folder}; echo 0 >${unit.path}/main/cgroup.procs`
     const user = 'setpriv --reuid 65534 --regid 65534 --clear-groups'
     expect(await told(scene, enters, unit.path, user)).toEqual(byKernel)
-    rmdirSync(join(unit.path, 'main'))
   })
 
   test('of an ordinary user, to whom it was not: by its guards, and it says so once', async ({ scene }) => {
@@ -41,7 +39,6 @@ describe('a service with Delegate=yes', () => {
       warnings: [`trees have no cgroups: cgroup v2: ${unit.path} cannot be written`],
       cpus: refused,
     })
-    rmdirSync(join(unit.path, 'main'))
   })
 
   test('and the gateway in the unit itself: cgroups without controllers, limits by their guards', async ({
@@ -56,6 +53,20 @@ describe('a service with Delegate=yes', () => {
       cpus: refused,
     })
     expect(cgroupsBelow(unit.path)).toEqual([])
+  })
+
+  test('and the gateway in the unit itself, to which memory was not handed down: the same', async ({
+    scene,
+  }) => {
+    using slice = cgroupBelowService('slice', { 'cgroup.subtree_control': '+cpu +pids' })
+    const unit = join(slice.path, 'unit')
+    mkdirSync(unit)
+    // What is left could be handed on, and then no process could be put below.
+    expect(await told(scene, `echo 0 >${unit}/cgroup.procs`, unit)).toEqual({
+      ...held,
+      warnings: [],
+      cpus: refused,
+    })
   })
 })
 
@@ -72,7 +83,6 @@ describe('a container with a cgroup namespace of its own', () => {
     const leaves = `sh -c 'echo 0 >${hierarchy}/main/cgroup.procs; exec "$0" "$@"'`
     expect(await told(scene, enters, hierarchy, `${contained('')} ${leaves}`)).toEqual(byKernel)
     expect(cgroupsBelow(box.path)).toEqual([join(box.path, 'main')])
-    rmdirSync(join(box.path, 'main'))
   })
 
   test('that is writable, and nobody has prepared it: limits by their guards', async ({ scene }) => {

@@ -6,9 +6,10 @@ import { findHelper } from '#src/containment/guard/built.js'
 import { openGuard } from '#src/containment/guard/guard.js'
 import { noLimits } from '#src/containment/limits.js'
 import { Launching } from '../../../containment/launching.ts'
+import { parentOf } from '../../../support/alive.ts'
 import { cgroupsBelow } from '../../../support/cgroups.ts'
 import { eventually } from '../../../support/eventually.ts'
-import { cgroupBelowService, count, read } from './service.ts'
+import { cgroupBelowService, count, read, service } from './service.ts'
 
 /** Limits that are not the tree's, of the cgroup that coppice was given: they hold too, and are not taken for the tree's. */
 describe('a limit of the cgroup above', () => {
@@ -69,6 +70,27 @@ describe('a limit of the cgroup above', () => {
     // Its supervisor, its owner and its leaf.
     expect(cgroupsBelow(above.path)).toHaveLength(3)
     set('pids.max', 'max')
+    const { tree } = await launching.launch('true')
+    expect(await tree.exited).toEqual({ code: 0, signal: null })
+    first.tree.kill()
+    await first.tree.emptied
+  })
+
+  test('of processes that leaves no room for a guard refuses the launch just so', async () => {
+    const first = await launching.launch('sh', ['-c', 'echo ready; exec sleep 600'])
+    await first.out.after('ready')
+    const launcher = parentOf(parentOf(first.tree.root.pid))
+    {
+      using full = cgroupBelowService('full', { 'pids.max': '1' })
+      writeFileSync(join(full.path, 'cgroup.procs'), String(launcher))
+      const refused = launching.launch('true')
+      await expect(refused).rejects.toMatchObject({
+        code: 'launch_failed',
+        message: 'cannot launch true: fork: EAGAIN',
+      })
+      expect(cgroupsBelow(above.path)).toHaveLength(3)
+      writeFileSync(join(service, 'main/cgroup.procs'), String(launcher))
+    }
     const { tree } = await launching.launch('true')
     expect(await tree.exited).toEqual({ code: 0, signal: null })
     first.tree.kill()

@@ -154,13 +154,25 @@ describe('cpu.max', () => {
 
 describe('the command', () => {
   test('--memory and --pids end it with 137, and say which', async ({ scene }) => {
-    const memory = await scene.coppice(['run', '--memory', '64MB', '--', 'sh', '-c', hoards]).exited
+    const memory = await scene.coppice([
+      'run',
+      '--timeout',
+      '20s',
+      '--memory',
+      '64MB',
+      '--',
+      'sh',
+      '-c',
+      hoards,
+    ]).exited
     expect(memory.code).toBe(137)
     expect(memory.stderr).toMatch(/^coppice: .*memory limit of 64MB\n$/)
     const pids = await scene.bash('echo go | exec "$0" "$@"'.replace('"$0" "$@"', '"$@"'), [
       process.execPath,
       join(import.meta.dirname, '../../../../dist/cli/main.js'),
       'run',
+      '--timeout',
+      '20s',
       '--pids',
       '20',
       '--',

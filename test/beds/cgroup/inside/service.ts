@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { cgroupOf } from '../../../support/cgroups.ts'
+import { cgroupOf, cgroupsBelow } from '../../../support/cgroups.ts'
 
 /** Where the machine's cgroups are. */
 export const hierarchy = '/sys/fs/cgroup'
@@ -27,11 +27,19 @@ export function read(cgroup: string, file: string): string {
   }
 }
 
-/** A cgroup below the service, with these files written, until it is disposed of: it has to be empty by then. */
+/**
+ * A cgroup below the service, with these files written, until it is disposed of with all below it: by then no process may be
+ * in any of them.
+ */
 export function cgroupBelowService(name: string, files: Record<string, string> = {}) {
   const path = join(service, name)
   writeFileSync(join(service, 'cgroup.subtree_control'), '+cpu +memory +pids')
   mkdirSync(path)
   for (const [file, text] of Object.entries(files)) writeFileSync(join(path, file), text)
-  return { path, [Symbol.dispose]: () => rmdirSync(path) }
+  return {
+    path,
+    [Symbol.dispose]() {
+      for (const directory of [path, ...cgroupsBelow(path)].toReversed()) rmdirSync(directory)
+    },
+  }
 }
