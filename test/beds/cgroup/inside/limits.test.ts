@@ -65,8 +65,7 @@ describe('memory.max', () => {
       mkdir "$leaf/shell" "$leaf/part" && echo $$ >"$leaf/shell/cgroup.procs"
       echo +memory >"$leaf/cgroup.subtree_control" && echo 32M >"$leaf/part/memory.max" || exit 1
       echo 0 >"$leaf/part/memory.swap.max" 2>/dev/null
-      (echo 0 >"$leaf/part/cgroup.procs"; exec perl -e '${fills(300)}') 2>/dev/null; echo "part $?"
-      sleep 0.3`
+      (echo 0 >"$leaf/part/cgroup.procs"; exec perl -e '${fills(300)}') 2>/dev/null; echo "part $?"`
     const result = await exec('sh', ['-c', script], { limits: { memory: '512MB' } })
     expect(result).toMatchObject({ ended: 'exited', stdout: 'part 137\n', tree: { exceeded: null } })
   })
