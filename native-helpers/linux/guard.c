@@ -113,6 +113,7 @@ static void tell_launched(struct guard *guard);
 static void tell_failed(struct guard *guard);
 static void tell_stopping(struct guard *guard, enum cause cause);
 static void tell_exit(struct guard *guard, enum frame_type type);
+static uint32_t killed_in(const struct guard *guard);
 static void leave_word(struct guard *guard, const struct message *message);
 static void tell_survivors(struct guard *guard);
 static void tell_refused(struct guard *guard, const char *why);
@@ -615,13 +616,19 @@ static void tell_exit(struct guard *guard, enum frame_type type) {
     message_u32(&message, (uint32_t)guard->root_status);
     message_u8(&message, guard->root_exited);
     message_u8(&message, guard->forced);
-    message_u32(&message, guard->killed);
+    message_u32(&message, killed_in(guard));
     message_u64(&message, cpu_us);
     message_u64(&message, most_memory);
     message_u32(&message, guard->lingered);
     put_processes(&message, &guard->lingering);
     send_message(guard, &message);
     if (type == FRAME_EMPTY && guard->keeper_lost) leave_word(guard, &message);
+}
+
+/* Whom the kernel killed for the tree's limit of memory, we may have found alive still and killed too. */
+static uint32_t killed_in(const struct guard *guard) {
+    uint32_t by_kernel = guard->request.most_memory == NONE ? 0 : cgroup_killed_for_memory(&guard->cgroup);
+    return by_kernel > guard->killed ? by_kernel : guard->killed;
 }
 
 /* For whoever takes the dead supervisor's run over: nobody else knows that the tree is proven empty. */
@@ -639,7 +646,7 @@ static void tell_survivors(struct guard *guard) {
     struct message message;
     if (!descendants_of_us(guard->walk, NULL, 0, &guard->found)) guard->found.used = 0;
     message_begin(&message, FRAME_SURVIVORS, guard->tree);
-    message_u32(&message, guard->killed);
+    message_u32(&message, killed_in(guard));
     message_u32(&message, (uint32_t)guard->found.used);
     put_processes(&message, &guard->found);
     send_message(guard, &message);

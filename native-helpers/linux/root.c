@@ -29,8 +29,10 @@ pid_t root_launch(const struct request *request, const struct terminal *terminal
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) < 0) return -1;
     pid_t root = cgroup < 0 ? -1 : fork_into(cgroup);
+    /* Nothing to spare, or a limit of processes above: whoever is moved into a cgroup passes that unseen. */
+    bool is_refused = root < 0 && cgroup >= 0 && (errno == EAGAIN || errno == ENOMEM);
     bool joins = root < 0 && cgroup >= 0;
-    if (root < 0) root = fork();
+    if (root < 0 && !is_refused) root = fork();
     if (root == 0) {
         close(ends[0]);
         become_root(request, terminal, joins, stdio, ends[1]);

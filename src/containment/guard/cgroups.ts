@@ -28,7 +28,7 @@ export class Cgroups {
   static async open(table: ProcessTable): Promise<Cgroups> {
     const { directory, isGiven } = findCgroupBase()
     await endDeadCgroups(directory, table, deadBound)
-    if (isGiven) for (const name of Object.values(controllers)) handOn(directory, name)
+    if (isGiven) handOn(directory)
     return new Cgroups(directory, supervisorName(table.self))
   }
 
@@ -86,11 +86,26 @@ function handedOn(directory: string): string[] {
   return readFileSync(join(directory, 'cgroup.subtree_control'), 'utf8').trim().split(' ')
 }
 
-/** The kernel refuses where processes live in the cgroup itself, or where it has not got the controller. */
-function handOn(directory: string, controller: string): void {
-  try {
-    write(directory, 'cgroup.subtree_control', `+${controller}`)
-  } catch {}
+/**
+ * Hands its controllers on, those that it has got. Not where processes live in it: there the kernel refuses `memory`, but
+ * with `cpu` or `pids` it makes a threaded domain of it, below which no process can be put (cgroups(7)).
+ */
+function handOn(directory: string): void {
+  if (isRoot(directory) || readFileSync(join(directory, 'cgroup.procs'), 'utf8') === '') {
+    for (const name of ['memory', 'pids', 'cpu']) {
+      try {
+        write(directory, 'cgroup.subtree_control', `+${name}`)
+      } catch (error) {
+        // Somebody has come into it meanwhile.
+        if ((error as NodeJS.ErrnoException).code === 'EBUSY') return
+      }
+    }
+  }
+}
+
+/** The root of all, which may have processes beside its controllers, has no type. */
+function isRoot(directory: string): boolean {
+  return !existsSync(join(directory, 'cgroup.type'))
 }
 
 function write(directory: string, name: string, text: string): void {
