@@ -17,6 +17,8 @@ export function fixture(name: string): string {
 /** A stage of its own for each test: a folder, a state file, and a mark on every process that it starts. */
 export interface Scene {
   readonly folder: string
+  /** The command's file, for a tool that runs it. */
+  readonly command: string
   readonly state: string
   readonly env: NodeJS.ProcessEnv
   /** Starts the command. */
@@ -80,6 +82,7 @@ export function openScene(): { scene: Scene; close(): Promise<string[]> } {
   const scene: Scene = {
     launchers: () => marked(mark).filter((pid) => nameOf(pid).startsWith('coppice-launch')),
     folder,
+    command,
     state,
     env,
     coppice: (args, options) => node([command, ...args], options),

@@ -126,6 +126,10 @@ export class SqliteStore implements Store {
     return this.#committer.read(() => this.#verbs.trees(run))
   }
 
+  subagents(run: string): Promise<StoredRun[]> {
+    return this.#committer.read(() => this.#verbs.subagents(run))
+  }
+
   sessions(): Promise<StoredSession[]> {
     return this.#committer.read(() => this.#verbs.sessions())
   }

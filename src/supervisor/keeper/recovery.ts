@@ -1,9 +1,10 @@
 import { rm } from 'node:fs/promises'
 import ms from 'ms'
 import { isAlive } from '../../containment/processes/identity.js'
-import type { Hold, StoredRun, SupervisorRecord } from '../../store/contract.js'
+import type { EndingRecord, Hold, StoredRun, SupervisorRecord } from '../../store/contract.js'
 import type { Keeper } from './keeper.js'
 import { storeEnding } from './store-ending.js'
+import { endSubagents } from './subagents.js'
 import { lastWordBeside, tellNews } from './wake.js'
 
 /**
@@ -85,6 +86,7 @@ async function endClaimed(keeper: Keeper, run: StoredRun, hold: Hold, why: strin
   const lastWords = left.flatMap(({ tree, containment }) =>
     socket === null || containment === 'group' ? [] : [lastWordBeside(socket, tree)],
   )
+  const subagents = endSubagents(keeper, run.id, bounds)
   const report = await keeper.containment.sweep({
     run: run.id,
     roots: left.map(({ root }) => root),
@@ -92,7 +94,8 @@ async function endClaimed(keeper: Keeper, run: StoredRun, hold: Hold, why: strin
     grace: run.stop?.grace ?? bounds.grace,
     killBound: bounds.killBound,
   })
-  const { outcome, admitted } = await storeEnding(keeper, hold, {
+  await subagents
+  const ending: EndingRecord = {
     cause: 'lost',
     message: why,
     forced: report.killed > 0,
@@ -101,7 +104,10 @@ async function endClaimed(keeper: Keeper, run: StoredRun, hold: Hold, why: strin
     tree: trees.length === 0 ? null : { proof: report.proof, survivors: report.survivors },
     error: null,
     at: Date.now(),
-  })
+  }
+  const { outcome, admitted } = await storeEnding(keeper, hold, ending, () =>
+    endSubagents(keeper, run.id, bounds),
+  )
   // A recovery that a locked store has undone reads them again.
   await Promise.all(lastWords.map((path) => rm(path, { force: true })))
   keeper.wakeSocket?.ended(run.id)
