@@ -14,7 +14,7 @@
 #include "launcher.h"
 
 static pid_t fork_into(int cgroup);
-static void become_root(const struct request *request, const struct terminal *terminal, bool joins,
+static void become_root(const struct request *request, const struct terminal *terminal, pid_t guard, bool joins,
                         const int stdio[3], int report);
 static void restore_signals(void);
 static int place_stdio(const struct request *request, const int stdio[3]);
@@ -27,12 +27,13 @@ pid_t root_launch(const struct request *request, const struct terminal *terminal
                   int *report) {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) < 0) return -1;
+    pid_t guard = getpid();
     pid_t root = cgroup < 0 ? -1 : fork_into(cgroup);
     bool joins = root < 0 && cgroup >= 0;
     if (root < 0) root = fork();
     if (root == 0) {
         close(ends[0]);
-        become_root(request, terminal, joins, stdio, ends[1]);
+        become_root(request, terminal, guard, joins, stdio, ends[1]);
         _exit(127);
     }
     int error = errno;
@@ -60,10 +61,12 @@ static pid_t fork_into(int cgroup) {
 }
 
 /* Returns where it did not become the command, which has been reported then. */
-static void become_root(const struct request *request, const struct terminal *terminal, bool joins,
+static void become_root(const struct request *request, const struct terminal *terminal, pid_t guard, bool joins,
                         const int stdio[3], int report) {
     /* A group of its own below the guard's process session, so that a signal to the group spares the guard. */
     setpgid(0, 0);
+    /* Who dies from here on leaves a root that can be told by its group; who died before leaves none. */
+    if (getppid() != guard) return;
     terminal_take(terminal);
     setrlimit(RLIMIT_NOFILE, &descriptor_limit_at_start);
     struct launch_error failure = {.stage = STAGE_CGROUP};
