@@ -49,6 +49,22 @@ describe.for(kinds)('case 18: over a limit is an ending of its own, by %s', (con
     expect(fits).toMatchObject({ ok: true, tree: { exceeded: null } })
   })
 
+  test('also where it is over before its launch is told, as on a busy machine', async ({ scene }) => {
+    const supervisor = await openSupervisor({ state: scene.state, containment })
+    const ended = await supervisor.run({}, async (run) => {
+      const options = { limits: { pids: 2 }, timeout: '20s' } as const
+      const forks = 'sleep 600 & sleep 600 & sleep 600 & wait'
+      const launches = Array.from(
+        { length: 60 },
+        async () => (await run.exec('sh', ['-c', forks], options)).ended,
+      )
+      return Promise.all(launches)
+    })
+    expect(ended).toEqual(ended.map(() => 'over_limit'))
+    expect(scene.living()).toEqual([])
+    await supervisor.close()
+  })
+
   test('memory that processes share counts once', async ({ scene }) => {
     expect(scene.living()).toEqual([])
     // Eight processes of 40 MB each, all of it the parent's own pages.
