@@ -14,11 +14,12 @@ describe.for(kindsHere)('case 19c: a supervisor in want, in the middle of a laun
     const fifo = join(scene.folder, 'fifo')
     execFileSync('mkfifo', [fifo])
     const argv = [process.execPath, fixture('host-in-want.mjs'), kind, want, fifo]
-    const host = scene.bash(`${limits}; exec "$@"`, argv)
+    const host = scene.bash(`${limits}; exec "$@"`, argv, { stdin: 'pipe' })
     if (want === 'threads') expect(await host.lines.after('pool ')).toBe('hangs')
     const without = JSON.parse(await host.lines.after('without '))
     // Nobody's guard waits for pipes that nobody will open.
     await eventually(() => scene.living().length + scene.guards().length === 0)
+    host.child.stdin?.end('go\n')
     const later = JSON.parse(await host.lines.after('with '))
     await host.lines.after('closed')
     expect((await host.exited).code).toBe(0)
