@@ -24,6 +24,8 @@ const expectations = {
   nothingSwept: { containment: 'group', proof: 'unproven', survivors: [] },
   holdsEscapes: true,
   outrunsForks: true,
+  tellsRealTimeSignals: true,
+  accountsUsage: true,
 } as const
 
 describe.skipIf(cgroupsHere.base === null)(`with cgroups ${cgroupsHere.why}`, () => {

@@ -130,7 +130,7 @@ describe('handleSignals', () => {
     expect(stdout).toBe('ready\nheard\nended run_cancelled\n')
   })
 
-  test('a second signal skips the grace', async ({ scene }) => {
+  test('case 6: a second signal skips the grace', async ({ scene }) => {
     const host = scene.host('host-handles-signals.mjs', ['10m'])
     await host.lines.after('ready')
     host.child.kill('SIGTERM')

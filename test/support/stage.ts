@@ -33,6 +33,8 @@ export interface Scene {
   lockState(): Promise<AsyncDisposable>
   /** Living processes that carry the mark, without those that the test holds itself and coppice's own. */
   living(): number[]
+  /** The guards that live. */
+  guards(): number[]
   /** The launchers that live: one goes when the last of its guards has gone, and that when its tree is empty. */
   launchers(): number[]
 }
@@ -80,6 +82,7 @@ export function openScene(): { scene: Scene; close(): Promise<string[]> } {
   process.env.COPPICE_TEST = mark
   process.env.XDG_RUNTIME_DIR = folder
   const scene: Scene = {
+    guards: () => marked(mark).filter((pid) => nameOf(pid) === 'coppice-guard'),
     launchers: () => marked(mark).filter((pid) => nameOf(pid).startsWith('coppice-launch')),
     folder,
     command,
