@@ -79,6 +79,7 @@ describe.skipIf(helper === '')('a guard and its launcher in trouble', () => {
       await tree.emptied
       expect(await tree.exited).toEqual({ code: null, signal: 'SIGTERM' })
       const launch = launching.launch(path, [], { bounds: everySoOften })
+      launch.catch(() => {})
       await eventually(async () => (await guards()).length === 1)
       await guard.close()
       await expect(launch).rejects.toMatchObject({ code: 'launch_failed' })
