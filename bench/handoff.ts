@@ -1,6 +1,6 @@
 /**
- * How fast a session goes from one process to the next that waits for it, beside proper-lockfile with the best of some
- * pauses between its attempts; and what many sessions, and many waiters of one, cost a single process.
+ * How fast a session goes from one process to the next that waits for it, beside proper-lockfile with the fastest of some
+ * pauses between its attempts, and what it costs both to wait; and what many sessions, and many waiters of one, cost a single process.
  *
  *   node bench/handoff.ts [--json]
  *
@@ -11,14 +11,15 @@ import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openSupervisor } from 'coppice'
 import { median, quantile } from './figures.ts'
-import { Processes } from './handoff/processes.ts'
+import type { Passing } from './handoff/host.ts'
+import { Processes, type Round } from './handoff/processes.ts'
 import { costPerRun, queueUp } from './handoff/sessions.ts'
 import { against, alone, type Line, linesTable } from './lines.ts'
 
 const rounds = 5
 const roundMs = 1_500
 /** Milliseconds: pauses of the rival, of which the best counts. */
-const pauses = [1, 5, 20]
+const pauses = [1, 5, 20, 100]
 
 const folder = await mkdtemp(join(tmpdir(), 'coppice-bench-'))
 const lines: Line[] = []
@@ -39,31 +40,49 @@ else {
 
 async function handOff(count: number): Promise<Line[]> {
   await using processes = await Processes.start(count, folder)
-  const ours: number[][] = []
-  const theirs = new Map(pauses.map((pause) => [pause, [] as number[][]]))
+  const coppice: Passing = { how: 'coppice' }
+  const rivals = pauses.map((retryMs): Passing => ({ how: 'proper-lockfile', retryMs }))
+  const found = new Map<Passing, Round[]>([coppice, ...rivals].map((passing) => [passing, []]))
   for (let round = 0; round <= rounds; round++) {
-    const own = await processes.passRound({ how: 'coppice' }, roundMs)
-    const others = []
-    for (const retryMs of pauses)
-      others.push([retryMs, await processes.passRound({ how: 'proper-lockfile', retryMs }, roundMs)] as const)
-    // The first round warms up.
-    if (round === 0) continue
-    ours.push(own)
-    for (const [pause, times] of others) theirs.get(pause)?.push(times)
+    for (const [passing, all] of found) {
+      const measured = await processes.passRound(passing, roundMs)
+      // The first round warms up.
+      if (round > 0) all.push(measured)
+    }
   }
-  const medians = (all: number[][]) => all.filter((times) => times.length > 0).map(median)
-  const best = [...theirs.values()].map(medians).reduce((a, b) => (median(b) < median(a) ? b : a))
-  const what = `hand-off among ${count} processes`
+  const medians = (passing: Passing, what: 'toAny' | 'toNext') =>
+    (found.get(passing) ?? []).map((round) => median(round[what]))
+  const processors = (passing: Passing) => (found.get(passing) ?? []).map((round) => round.processors * 100)
+  const bestFor = (what: 'toAny' | 'toNext') =>
+    rivals.reduce((a, b) => (median(medians(b, what)) < median(medians(a, what)) ? b : a))
+  const what = `${count} processes, hand-off`
+  const p99 = (found.get(coppice) ?? []).map((round) => quantile(round.toNext, 0.99))
   return [
-    alone(`${what}, p50`, 'ms', medians(ours), { atMost: 5 }),
-    alone(
-      `${what}, p99`,
-      'ms',
-      ours.map((times) => quantile(times, 0.99)),
-      { atMost: 50 },
+    alone(`${what}, p50`, 'ms', medians(coppice, 'toNext'), { atMost: 5 }),
+    alone(`${what}, p99`, 'ms', p99, { atMost: 50 }),
+    ...(['toNext', 'toAny'] as const).map((measure) => {
+      const best = bestFor(measure)
+      const to = measure === 'toNext' ? 'who waited longest' : 'any of them'
+      const [ours, theirs] = [medians(coppice, measure), medians(best, measure)]
+      return against(rivalName(best), `${what} to ${to}`, 'ms', ours, theirs, { atMost: 0.1 })
+    }),
+    ...rivals.map((rival) =>
+      against(
+        rivalName(rival),
+        `${count} processes, processor, %`,
+        '',
+        processors(coppice),
+        processors(rival),
+        {
+          atMost: 1,
+        },
+      ),
     ),
-    against('proper-lockfile', `${what}, p50`, 'ms', medians(ours), best, { atMost: 0.1 }),
   ]
+}
+
+function rivalName(passing: Passing): string {
+  return 'retryMs' in passing ? `proper-lockfile, retry ${passing.retryMs} ms` : passing.how
 }
 
 async function oneProcess(): Promise<Line[]> {

@@ -5,7 +5,17 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import type { Order, Turn } from './host.ts'
+import type { Order, Passed } from './host.ts'
+
+/** From when a process gave the session up until another had it, in milliseconds. */
+export interface Round {
+  /** Until any of those that waited had it. */
+  readonly toAny: readonly number[]
+  /** Until that one had it that had waited longest. */
+  readonly toNext: readonly number[]
+  /** How many processors all of them together took. */
+  readonly processors: number
+}
 
 /** Several processes that pass one session round among themselves. */
 export class Processes implements AsyncDisposable {
@@ -38,22 +48,28 @@ export class Processes implements AsyncDisposable {
     this.#lines = lines
   }
 
-  /** How long the session was nobody's between two turns, in milliseconds, while all the others waited for it. */
-  async passRound(order: Order, ms: number): Promise<number[]> {
+  async passRound(order: Order, ms: number): Promise<Round> {
+    const from = performance.now()
     this.#tell(order)
     await sleep(ms)
     const until = Number(process.hrtime.bigint()) / 1e6
     this.#tell({ how: 'stop' })
     const answers = await Promise.all(this.#lines.map((lines) => lines.next()))
-    const turns = answers.flatMap(({ value }, owner) =>
-      (JSON.parse(value) as Turn[]).map(([enter, leave]) => ({ enter, leave, owner })),
-    )
+    const passed = answers.map(({ value }) => JSON.parse(value) as Passed)
+    const cpuMs = passed.reduce((sum, one) => sum + one.cpuMs, 0)
+    const turns = passed.flatMap((one) => one.turns.map(([asked, enter, leave]) => ({ asked, enter, leave })))
     turns.sort((a, b) => a.enter - b.enter)
-    return turns.flatMap(({ enter, owner }, at) => {
-      const before = turns[at - 1]
-      // A process that comes again to a session that nobody had meanwhile has handed nothing to anybody.
-      return before === undefined || before.owner === owner || enter > until ? [] : [enter - before.leave]
-    })
+    const toAny: number[] = []
+    const toNext: number[] = []
+    for (const [at, { leave }] of turns.entries()) {
+      const waiting = turns.slice(at + 1).filter(({ asked }) => asked < leave)
+      const next = waiting.toSorted((a, b) => a.asked - b.asked)[0]
+      // Those that had not got it when the round was over would make the end of it look slow.
+      if (next === undefined || leave > until) continue
+      toAny.push((waiting[0]?.enter ?? Number.NaN) - leave)
+      toNext.push(next.enter - leave)
+    }
+    return { toAny, toNext, processors: cpuMs / (performance.now() - from) }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
