@@ -1,0 +1,108 @@
+import type { Outcome } from 'coppice'
+import type { Host, Told } from './host.ts'
+import type { CancelOptions, Start } from './operations.ts'
+
+/** One run, as it was ordered and as its host has told of it. */
+export interface Ordered {
+  readonly key: number
+  readonly host: Host
+  readonly session: string
+  readonly start: Start
+  readonly isSubagent: boolean
+  /** Its id; null while the host has not said. */
+  run: string | null
+  refused: boolean
+  readonly finishes: Set<string>
+  cancelled: boolean
+  forced: boolean
+  /** Whether a run that interrupts was ordered in its session. */
+  interrupted: boolean
+  fence: number | null
+  readonly wrote: Set<number>
+  /** Entries that were refused because the run had ended or was lost. */
+  readonly unwritten: Set<number>
+  readonly tellings: Array<Extract<Told, { event: 'unwritten' }>>
+  outcome: Outcome | null
+  /** The code of the error, null for a value; undefined while it is not told. */
+  result: string | null | undefined
+}
+
+/**
+ * The model: what a run may have come to, from nothing but what was ordered and done to its host. A run that nothing was
+ * done to ends as its script says, and every other cause needs somebody who caused it.
+ */
+export function allowedCauses(ordered: Ordered, ttl: number): Set<Outcome['cause']> {
+  const { start, host, finishes, isSubagent } = ordered
+  const { script, spec } = start
+  const causes = new Set<Outcome['cause']>()
+  if (script.finally === 'returns' || finishes.has('returns')) causes.add('returned')
+  if (script.finally === 'hangs' && finishes.has('throws')) causes.add('returned')
+  if (script.finally === 'throws' || (script.finally === 'waits' && finishes.has('throws')))
+    causes.add('threw')
+  if (ordered.cancelled) causes.add('cancelled')
+  if (ordered.interrupted) causes.add('interrupted')
+  if (host.closing) causes.add('shutdown')
+  // Renewed three times in a ttl, a lease outlives a stop of 0.6.
+  if (host.killed || host.stoppedFor > 0.6 * ttl) causes.add('lost')
+  if (spec.timeout !== undefined) causes.add('timed_out')
+  if (spec.ifBusy === 'refuse' || spec.wait !== undefined) causes.add('busy')
+  causes.add('queue_full')
+  if (isSubagent) {
+    causes.add('deadlock')
+    causes.add('parent_ended')
+  }
+  return causes
+}
+
+const codes: Partial<Record<Outcome['state'], readonly string[]>> = {
+  cancelled: ['run_cancelled'],
+  timed_out: ['run_timed_out'],
+  lost: ['run_lost'],
+  refused: ['session_busy', 'queue_full', 'deadlock'],
+}
+
+/** Whether what a caller was given fits the outcome: nothing but a success gives a value. */
+export function fits(result: string | null, { state }: Outcome): boolean {
+  if (state === 'succeeded') return result === null
+  if (state === 'failed') return result === 'Error: as told' || result === 'Error: as scripted'
+  // One that was lost to its host while another ended it has that error for its caller, whatever the stored cause.
+  return result === 'run_lost' || (codes[state] ?? []).includes(result ?? '')
+}
+
+/** In the order in which they are admitted. */
+export function rankOf({ start: { spec } }: Ordered): number {
+  if (spec.ifBusy === 'interrupt') return -1
+  return spec.priority === 'background' ? 1 : 0
+}
+
+export function newOrdered(
+  key: number,
+  { host, session, start, isSubagent }: Pick<Ordered, 'host' | 'session' | 'start' | 'isSubagent'>,
+): Ordered {
+  return {
+    key,
+    host,
+    session,
+    start,
+    isSubagent,
+    run: null,
+    refused: false,
+    finishes: new Set(),
+    cancelled: false,
+    forced: false,
+    interrupted: false,
+    fence: null,
+    wrote: new Set(),
+    unwritten: new Set(),
+    tellings: [],
+    outcome: null,
+    result: undefined,
+  }
+}
+
+export interface Asked {
+  readonly host: Host
+  readonly run: Ordered | null
+  readonly options: CancelOptions
+  answer: Extract<Told, { event: 'cancelled' | 'uncancelled' }> | null
+}
