@@ -14,24 +14,25 @@ export interface Ordered {
   refused: boolean
   readonly finishes: Set<string>
   cancelled: boolean
-  forced: boolean
-  /** Whether a run that interrupts was ordered in its session. */
-  interrupted: boolean
   fence: number | null
   readonly wrote: Set<number>
-  /** Entries that were refused because the run had ended or was lost. */
-  readonly unwritten: Set<number>
-  readonly tellings: Array<Extract<Told, { event: 'unwritten' }>>
+  readonly unwritten: Array<Extract<Told, { event: 'unwritten' }>>
   outcome: Outcome | null
   /** The code of the error, null for a value; undefined while it is not told. */
   result: string | null | undefined
+}
+
+/** What was done to a whole session, at some time: an order to one host comes late to another that is stopped. */
+export interface DoneTo {
+  readonly interrupted: boolean
+  readonly cancelled: boolean
 }
 
 /**
  * The model: what a run may have come to, from nothing but what was ordered and done to its host. A run that nothing was
  * done to ends as its script says, and every other cause needs somebody who caused it.
  */
-export function allowedCauses(ordered: Ordered, ttl: number): Set<Outcome['cause']> {
+export function allowedCauses(ordered: Ordered, session: DoneTo, ttl: number): Set<Outcome['cause']> {
   const { start, host, finishes, isSubagent } = ordered
   const { script, spec } = start
   const causes = new Set<Outcome['cause']>()
@@ -39,8 +40,8 @@ export function allowedCauses(ordered: Ordered, ttl: number): Set<Outcome['cause
   if (script.finally === 'hangs' && finishes.has('throws')) causes.add('returned')
   if (script.finally === 'throws' || (script.finally === 'waits' && finishes.has('throws')))
     causes.add('threw')
-  if (ordered.cancelled) causes.add('cancelled')
-  if (ordered.interrupted) causes.add('interrupted')
+  if (ordered.cancelled || session.cancelled) causes.add('cancelled')
+  if (session.interrupted) causes.add('interrupted')
   if (host.closing) causes.add('shutdown')
   // Renewed three times in a ttl, a lease outlives a stop of 0.6.
   if (host.killed || host.stoppedFor > 0.6 * ttl) causes.add('lost')
@@ -89,12 +90,9 @@ export function newOrdered(
     refused: false,
     finishes: new Set(),
     cancelled: false,
-    forced: false,
-    interrupted: false,
     fence: null,
     wrote: new Set(),
-    unwritten: new Set(),
-    tellings: [],
+    unwritten: [],
     outcome: null,
     result: undefined,
   }

@@ -96,7 +96,7 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
     arbitrary: fc.record({ do: fc.constant('finish'), run, how: fc.constantFrom('returns', 'throws') }),
   },
   { weight: 130, arbitrary: fc.record({ do: fc.constant('cancel'), host, run, options }) },
-  { weight: 40, arbitrary: fc.record({ do: fc.constant('cancelSession'), host, session, options }) },
+  { weight: 8, arbitrary: fc.record({ do: fc.constant('cancelSession'), host, session, options }) },
   { weight: 8, arbitrary: fc.record({ do: fc.constant('kill'), host }) },
   {
     weight: 10,

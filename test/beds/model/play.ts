@@ -50,6 +50,7 @@ class Game {
   readonly #all: Host[] = []
   readonly #ordered: Ordered[] = []
   readonly #asked: Asked[] = []
+  readonly #cancelledSessions = new Set<string>()
   readonly #watch = new Watch()
   #synced = 0
   #takeovers = 0
@@ -78,11 +79,16 @@ class Game {
   async end(): Promise<void> {
     await Promise.all(this.#all.map((host) => host.continued))
     await Promise.all(this.#hosts.map((host) => host.open))
+    await this.#serve()
     for (const ordered of this.#ordered) {
       const { script } = ordered.start
       this.#finish(ordered, 'returns')
       if (script.tool !== null && script.tool !== 'true') this.#cancel(ordered, ordered.host, {})
     }
+    // A cancel of a session that was late would be of the run that is to show that it works.
+    await eventually(() => this.#asked.every(({ answer, host }) => answer !== null || !host.serves), {
+      within: bound,
+    })
     const last = this.#sessions().map((session, index) => this.#lastRun(session, index))
     await eventually(() => last.every(({ outcome }) => outcome !== null), { within: bound })
     for (const { key, session, outcome } of last)
@@ -102,9 +108,9 @@ class Game {
     for (const session of this.#sessions())
       transcripts.set(session, await this.#observed().transcript(session, { limit: 10_000 }))
     this.#takeovers = runs.filter(({ outcome }) => outcome?.cause === 'lost').length
-    this.faults.push(
-      ...verdict({ ordered: this.#ordered, asked: this.#asked, runs, transcripts, ttl: settings.ttl }),
-    )
+    const { ttl } = settings
+    const [ordered, asked, cancelledSessions] = [this.#ordered, this.#asked, this.#cancelledSessions]
+    this.faults.push(...verdict({ ordered, asked, cancelledSessions, runs, transcripts, ttl }))
   }
 
   async unfinished(): Promise<string[]> {
@@ -143,12 +149,10 @@ class Game {
 
   #start(host: Host, session: string, start: Start): void {
     const parent = start.parent === null ? undefined : this.#run(start.parent)
-    const isSubagent = parent?.host.serves
+    const isSubagent = parent?.host.serves === true
     const by = isSubagent ? parent.host : host
     const ordered = newOrdered(this.#ordered.length, { host: by, session, start, isSubagent })
     this.#ordered.push(ordered)
-    if (start.spec.ifBusy === 'interrupt')
-      for (const other of this.#ordered) if (other.session === session) other.interrupted = true
     const { key } = ordered
     const { script, spec } = start
     by.order({ order: 'start', key, session, script, spec, parent: isSubagent ? parent.key : null })
@@ -168,7 +172,7 @@ class Game {
 
   #cancelSession(session: string, host: Host, options: Asked['options']): void {
     this.#ask(host, { run: null, options }, { session })
-    for (const ordered of this.#ordered) if (ordered.session === session) ordered.cancelled = true
+    this.#cancelledSessions.add(session)
   }
 
   #ask(
@@ -257,7 +261,7 @@ function note(ordered: Ordered, told: Extract<Told, { key: number }>): void {
   else if (told.event === 'refused') ordered.refused = true
   else if (told.event === 'entered') ordered.fence = told.fence
   else if (told.event === 'wrote') ordered.wrote.add(told.n)
-  else if (told.event === 'unwritten') ordered.tellings.push(told)
+  else if (told.event === 'unwritten') ordered.unwritten.push(told)
   else if (told.event === 'outcome') ordered.outcome = told.outcome
   else ordered.result = told.code
 }
