@@ -1,6 +1,6 @@
 import type { Outcome } from 'coppice'
 import type { Host, Told } from './host.ts'
-import type { CancelOptions, Start } from './operations.ts'
+import type { Start } from './operations.ts'
 
 /** One run, as it was ordered and as its host has told of it. */
 export interface Ordered {
@@ -98,9 +98,8 @@ export function newOrdered(
   }
 }
 
+/** A cancel, and its answer. */
 export interface Asked {
   readonly host: Host
-  readonly run: Ordered | null
-  readonly options: CancelOptions
   answer: Extract<Told, { event: 'cancelled' | 'uncancelled' }> | null
 }

@@ -2,10 +2,11 @@ import { type Observer, openObserver } from '#src/supervisor/host/observer.js'
 import { eventually } from '../../support/eventually.ts'
 import { openScene, type Scene } from '../../support/stage.ts'
 import { Host, type Told } from './host.ts'
+import { Ledger } from './ledger.ts'
 import { lookAt, Watch } from './look.ts'
-import { type Asked, newOrdered, type Ordered } from './model.ts'
-import type { Operation, Start } from './operations.ts'
-import { verdict } from './verdict.ts'
+import type { Ordered } from './model.ts'
+import type { CancelOptions, Operation, Start } from './operations.ts'
+import { verdict, wholeOf } from './verdict.ts'
 
 export const settings = { ttl: 2_500, maxWaiters: 12 }
 const hosts = 4
@@ -44,12 +45,10 @@ function sessionAt(index: number): string {
 }
 
 class Game {
-  readonly faults: string[] = []
+  readonly #ledger = new Ledger()
   readonly #scene: Scene
   readonly #hosts: Host[] = []
   readonly #all: Host[] = []
-  readonly #ordered: Ordered[] = []
-  readonly #asked: Asked[] = []
   readonly #cancelledSessions = new Set<string>()
   readonly #watch = new Watch()
   #synced = 0
@@ -58,6 +57,10 @@ class Game {
 
   constructor(scene: Scene) {
     this.#scene = scene
+  }
+
+  get faults(): string[] {
+    return this.#ledger.faults
   }
 
   async begin(): Promise<void> {
@@ -80,13 +83,13 @@ class Game {
     await Promise.all(this.#all.map((host) => host.continued))
     await Promise.all(this.#hosts.map((host) => host.open))
     await this.#serve()
-    for (const ordered of this.#ordered) {
+    for (const ordered of this.#ledger.ordered) {
       const { script } = ordered.start
       this.#finish(ordered, 'returns')
       if (script.tool !== null && script.tool !== 'true') this.#cancel(ordered, ordered.host, {})
     }
     // A cancel of a session that was late would be of the run that is to show that it works.
-    await eventually(() => this.#asked.every(({ answer, host }) => answer !== null || !host.serves), {
+    await eventually(() => this.#ledger.asked.every(({ answer, host }) => answer !== null || !host.serves), {
       within: bound,
     })
     const last = this.#sessions().map((session, index) => this.#lastRun(session, index))
@@ -103,26 +106,31 @@ class Game {
       if (code !== 0 || stderr !== '') this.faults.push(`a host ended with ${code}: ${stderr}`)
     }
     await this.#look()
-    const runs = await this.#observed().runs({ limit: 10_000 })
-    const transcripts = new Map<string, Awaited<ReturnType<Observer['transcript']>>>()
-    for (const session of this.#sessions())
-      transcripts.set(session, await this.#observed().transcript(session, { limit: 10_000 }))
+    const { runs, transcripts } = await wholeOf(this.#observed(), this.#sessions())
     this.#takeovers = runs.filter(({ outcome }) => outcome?.cause === 'lost').length
     const { ttl } = settings
-    const [ordered, asked, cancelledSessions] = [this.#ordered, this.#asked, this.#cancelledSessions]
+    const { ordered, asked } = this.#ledger
+    const cancelledSessions = this.#cancelledSessions
     this.faults.push(...verdict({ ordered, asked, cancelledSessions, runs, transcripts, ttl }))
   }
 
   async unfinished(): Promise<string[]> {
     const live = await this.#observed().runs({ state: 'live' })
-    return live.map((run) => `open: ${JSON.stringify([run, this.#ordered[Number(run.request)]?.start])}`)
+    return live.map(
+      (run) => `open: ${JSON.stringify([run, this.#ledger.ordered[Number(run.request)]?.start])}`,
+    )
   }
 
   figures(): Record<string, number> {
-    const outcomes = this.#ordered.flatMap(({ outcome }) => (outcome === null ? [] : [outcome]))
+    const outcomes = this.#ledger.ordered.flatMap(({ outcome }) => (outcome === null ? [] : [outcome]))
     const causes: Record<string, number> = {}
     for (const { cause } of outcomes) causes[cause] = (causes[cause] ?? 0) + 1
-    return { runs: this.#ordered.length, lostInAll: this.#takeovers, hosts: this.#all.length, ...causes }
+    return {
+      runs: this.#ledger.ordered.length,
+      lostInAll: this.#takeovers,
+      hosts: this.#all.length,
+      ...causes,
+    }
   }
 
   #do(operation: Operation): void {
@@ -149,39 +157,23 @@ class Game {
 
   #start(host: Host, session: string, start: Start): void {
     const parent = start.parent === null ? undefined : this.#run(start.parent)
-    const isSubagent = parent?.host.serves === true
-    const by = isSubagent ? parent.host : host
-    const ordered = newOrdered(this.#ordered.length, { host: by, session, start, isSubagent })
-    this.#ordered.push(ordered)
-    const { key } = ordered
-    const { script, spec } = start
-    by.order({ order: 'start', key, session, script, spec, parent: isSubagent ? parent.key : null })
+    if (parent?.host.serves) this.#ledger.start(parent.host, session, start, parent)
+    else this.#ledger.start(host, session, start)
   }
 
   #finish(ordered: Ordered | undefined, how: 'returns' | 'throws'): void {
-    if (ordered === undefined || !ordered.host.serves) return
-    ordered.finishes.add(how)
-    ordered.host.order({ order: 'finish', key: ordered.key, how })
+    if (ordered?.host.serves) this.#ledger.finish(ordered, how)
   }
 
-  #cancel(ordered: Ordered | undefined, host: Host, options: Asked['options']): void {
+  #cancel(ordered: Ordered | undefined, host: Host, options: CancelOptions): void {
     if (ordered === undefined || ordered.run === null) return
-    this.#ask(host, { run: ordered, options }, ordered.run)
     ordered.cancelled = true
+    this.#ledger.cancel(host, ordered.run, options)
   }
 
-  #cancelSession(session: string, host: Host, options: Asked['options']): void {
-    this.#ask(host, { run: null, options }, { session })
+  #cancelSession(session: string, host: Host, options: CancelOptions): void {
     this.#cancelledSessions.add(session)
-  }
-
-  #ask(
-    host: Host,
-    { run, options }: Pick<Asked, 'run' | 'options'>,
-    target: string | { session: string },
-  ): void {
-    const id = this.#asked.push({ host, run, options, answer: null }) - 1
-    host.order({ order: 'cancel', id, target, options })
+    this.#ledger.cancel(host, { session }, options)
   }
 
   /** Each host is followed by another, whichever way it goes. */
@@ -202,8 +194,8 @@ class Game {
   }
 
   #run(index: number): Ordered | undefined {
-    const from = Math.max(0, this.#ordered.length - latest)
-    return this.#ordered[from + (index % Math.max(1, this.#ordered.length - from))]
+    const from = Math.max(0, this.#ledger.ordered.length - latest)
+    return this.#ledger.ordered[from + (index % Math.max(1, this.#ledger.ordered.length - from))]
   }
 
   /** Until those that run have taken their orders: that, and no clock, is the game's pace. */
@@ -226,14 +218,7 @@ class Game {
 
   #hear(told: Told): void {
     if (told.event === 'synced') this.#pending.delete(told.id)
-    if (told.event === 'unhandled') this.faults.push(`unhandled: ${told.error}`)
-    if (told.event === 'cancelled' || told.event === 'uncancelled') {
-      const asked = this.#asked[told.id]
-      if (asked !== undefined) asked.answer = told
-    }
-    if (!('key' in told)) return
-    const ordered = this.#ordered[told.key]
-    if (ordered !== undefined) note(ordered, told)
+    this.#ledger.hear(told)
   }
 
   async #look(): Promise<void> {
@@ -251,17 +236,6 @@ class Game {
 
   #lastRun(session: string, index: number): Ordered {
     const script = { entries: 1, tool: null, awaitsTool: false, finally: 'returns' } as const
-    this.#start(this.#host(index), session, { script, spec: {}, parent: null })
-    return this.#ordered.at(-1) as Ordered
+    return this.#ledger.start(this.#host(index), session, { script, spec: {}, parent: null })
   }
-}
-
-function note(ordered: Ordered, told: Extract<Told, { key: number }>): void {
-  if (told.event === 'started') ordered.run = told.run
-  else if (told.event === 'refused') ordered.refused = true
-  else if (told.event === 'entered') ordered.fence = told.fence
-  else if (told.event === 'wrote') ordered.wrote.add(told.n)
-  else if (told.event === 'unwritten') ordered.unwritten.push(told)
-  else if (told.event === 'outcome') ordered.outcome = told.outcome
-  else ordered.result = told.code
 }

@@ -1,5 +1,7 @@
 import type { RunView, TranscriptItem } from 'coppice'
+import type { Observer } from '#src/supervisor/host/observer.js'
 import { type Asked, allowedCauses, fits, type Ordered, rankOf } from './model.ts'
+import { order } from './order.ts'
 
 /** What a whole game came to, when everything in it is over. */
 export interface Whole {
@@ -10,6 +12,20 @@ export interface Whole {
   readonly runs: readonly RunView[]
   readonly transcripts: ReadonlyMap<string, readonly TranscriptItem[]>
   readonly ttl: number
+}
+
+/** Everything that is stored of these sessions. */
+export async function wholeOf(
+  observer: Observer,
+  sessions: readonly string[],
+): Promise<Pick<Whole, 'runs' | 'transcripts'>> {
+  const runs: RunView[] = []
+  const transcripts = new Map<string, TranscriptItem[]>()
+  for (const session of sessions) {
+    runs.push(...(await observer.runs({ session, limit: 10_000 })))
+    transcripts.set(session, await observer.transcript(session, { limit: 10_000 }))
+  }
+  return { runs, transcripts }
 }
 
 /** Milliseconds between the moment that a record names and the commit that it is in: another may have the file. */
@@ -23,6 +39,7 @@ export function verdict(whole: Whole): string[] {
     ...cancels(whole),
     ...fences(whole),
     ...turns(whole),
+    ...inOrder(whole),
   ]
 }
 
@@ -115,6 +132,11 @@ function* fences({ ordered, runs, transcripts }: Whole): Generator<string> {
       if (began + commit < ended) yield `P1: ${key} began in ${session} before ${before.key} had ended`
     }
   }
+}
+
+/** P1, P6: fences grow, and nobody writes before or after his turn. */
+function* inOrder({ transcripts }: Whole): Generator<string> {
+  for (const [session, items] of transcripts) yield* order(session, items)
 }
 
 /** P8: first in, first out, and by priority; only who was not there is passed over. */
