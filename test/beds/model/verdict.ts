@@ -82,7 +82,8 @@ function* outcomes({ ordered, cancelledSessions, runs, ttl }: Whole): Generator<
 
 /** P6: what was acknowledged is there, and what was refused is not. */
 function* writes({ ordered, transcripts }: Whole): Generator<string> {
-  for (const { key, session, wrote, unwritten, outcome } of ordered) {
+  for (const { key, session, host, wrote, unwritten, outcome } of ordered) {
+    const codes = ['run_ended', 'run_lost', ...(host.closing ? ['supervisor_closed'] : [])]
     const there = new Set<number>()
     for (const item of transcripts.get(session) ?? []) {
       if (item.kind !== 'entry') continue
@@ -94,7 +95,7 @@ function* writes({ ordered, transcripts }: Whole): Generator<string> {
     for (const n of wrote)
       if (!there.has(n)) yield `P6: entry ${n} of ${key} was acknowledged and is not there`
     for (const { n, code } of unwritten) {
-      if (code !== 'run_ended' && code !== 'run_lost') yield `P6: entry ${n} of ${key} was refused as ${code}`
+      if (!codes.includes(code)) yield `P6: entry ${n} of ${key} was refused as ${code}`
       if (there.has(n)) yield `P6: entry ${n} of ${key} was refused as ${code} and is there`
     }
     if (outcome?.fence === null && there.size > 0) yield `P6: ${key} was never admitted and has entries`
