@@ -45,8 +45,10 @@ describe('P5, P8: a waiter that was given its session and lost it, both while it
     await other.register(supervisorNamed('two', { host: hostname(), identity, socket: null }))
     await other.admit(admission('holder', 'k', { supervisor: 'two' }))
     const plain = { session: 'k', parent: null, request: null, labels: null, wait: null, interrupts: false }
+    // Whoever claims it may take longer to end it than the run itself might.
+    const bounds = { ...defaultBounds, grace: 0, killBound: 0, drainBound: 0 }
     const priority = 'interactive' as const
-    const asked = { run: 'waiter', ...plain, priority, maxWaiters: 9, bounds: defaultBounds }
+    const asked = { run: 'waiter', ...plain, priority, maxWaiters: 9, bounds }
     const admitted = handlers.admit(keeper, asked).then(
       () => 'admitted',
       ({ code }) => code,

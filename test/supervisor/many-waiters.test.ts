@@ -33,12 +33,15 @@ describe('case 23: other sessions', () => {
     const supervisor = await openSupervisor({ state: scene.state })
     const waiters = Array.from({ length: 100 }, () => supervisor.start({ session: 'held' }, () => {}))
     await eventually(async () => (await supervisor.runs({ state: 'waiting' })).length === 100)
-    const others = Array.from({ length: 50 }, (_, at) =>
-      supervisor.run({ session: `other ${at}`, ifBusy: 'refuse' }, () => at),
-    )
-    expect(await Promise.all(others)).toEqual(others.map((_, at) => at))
-    const ended = (await supervisor.runs({ state: 'succeeded' })).map(({ outcome }) => outcome?.waitedMs)
-    expect(ended).toEqual(others.map(() => 0))
+    // The first time such a session is a new one, and the second time one that has been held.
+    for (let time = 1; time <= 2; time++) {
+      const others = Array.from({ length: 50 }, (_, at) =>
+        supervisor.run({ session: `other ${at}`, ifBusy: 'refuse' }, () => at),
+      )
+      expect(await Promise.all(others)).toEqual(others.map((_, at) => at))
+      const ended = (await supervisor.runs({ state: 'succeeded' })).map(({ outcome }) => outcome?.waitedMs)
+      expect(ended).toEqual(Array.from({ length: 50 * time }, () => 0))
+    }
     expect(new Set(waiters.map(({ state }) => state))).toEqual(new Set(['waiting']))
     await supervisor.cancel({ session: 'held' }, { grace: 0 })
     await Promise.all(waiters.map(({ result }) => result))
