@@ -88,10 +88,11 @@ class Game {
       this.#finish(ordered, 'returns')
       if (script.tool !== null && script.tool !== 'true') this.#cancel(ordered, ordered.host, {})
     }
-    // A cancel of a session that was late would be of the run that is to show that it works.
+    // A late cancel of a session, or a late run that interrupts, would end the run that is to show that it works.
     await eventually(() => this.#ledger.asked.every(({ answer, host }) => answer !== null || !host.serves), {
       within: bound,
     })
+    await eventually(() => this.#areAllStored(), { within: bound })
     const last = this.#sessions().map((session, index) => this.#lastRun(session, index))
     await eventually(() => last.every(({ outcome }) => outcome !== null), { within: bound })
     for (const { key, session, outcome } of last)
@@ -112,6 +113,15 @@ class Game {
     const { ordered, asked } = this.#ledger
     const cancelledSessions = this.#cancelledSessions
     this.faults.push(...verdict({ ordered, asked, cancelledSessions, runs, transcripts, ttl }))
+  }
+
+  async #areAllStored(): Promise<boolean> {
+    const runs = await this.#observed().runs({ limit: 10_000 })
+    const stored = new Set(runs.map(({ request }) => request))
+    return this.#ledger.ordered.every(
+      ({ key, host, refused, outcome }) =>
+        !host.serves || refused || outcome !== null || stored.has(String(key)),
+    )
   }
 
   async unfinished(): Promise<string[]> {
