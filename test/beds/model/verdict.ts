@@ -146,6 +146,7 @@ function* turns({ ordered, runs, transcripts }: Whole): Generator<string> {
   for (const session of transcripts.keys()) {
     const asked = runs.filter((run) => run.session === session).reverse()
     yield* ofOneHost(session, asked, orders)
+    yield* handedOver(session, asked, orders)
     for (const [at, next] of asked.entries()) {
       if (next.startedAt === null) continue
       const began = Date.parse(next.startedAt)
@@ -168,6 +169,23 @@ function* ofOneHost(session: string, asked: readonly RunView[], orders: Readonly
     const before = last.get(host) ?? -1
     if (before > key) yield `P8: ${key} was ordered before ${before} in ${session} and stands after it`
     last.set(host, key)
+  }
+}
+
+/** P2: the next waiter has the session by the very transaction in which the run before it ended. */
+function* handedOver(session: string, asked: readonly RunView[], orders: ReadonlyMap<string, Ordered>) {
+  const admitted = asked.flatMap((run) =>
+    run.startedAt === null ? [] : [{ ...run, startedAt: run.startedAt }],
+  )
+  admitted.sort((a, b) => (a.outcome?.fence ?? 0) - (b.outcome?.fence ?? 0))
+  for (const [at, next] of admitted.entries()) {
+    const before = admitted[at - 1]?.outcome
+    if (before === undefined || before === null || next.startedAt === next.createdAt) continue
+    const ended = Date.parse(before.endedAt)
+    const late = Date.parse(next.startedAt) - Math.max(ended, Date.parse(next.createdAt))
+    const { host } = orders.get(next.request ?? '') as Ordered
+    if (late === 0 || host.disturbances.some(({ from, to }) => from <= ended && ended <= to)) continue
+    yield `P2: ${session} was handed to ${next.request} ${late} ms after ${before.request} had ended`
   }
 }
 
