@@ -224,7 +224,7 @@ describe('P2, P4, P5: however a callback ends or does not, its session is free w
     await supervisor.close()
   })
 
-  test('the caller’s signal cancels the run, and one that has aborted already lets nothing begin', async ({
+  test('case 24: the caller’s signal cancels the run, and one that has aborted already lets nothing begin', async ({
     scene,
   }) => {
     const supervisor = await openSupervisor({ state: scene.state, grace: '100ms' })
