@@ -82,6 +82,8 @@ class Game {
   async end(): Promise<void> {
     await Promise.all(this.#all.map((host) => host.continued))
     await Promise.all(this.#hosts.map((host) => host.open))
+    // One that was told to close while it still opened takes all its orders after that.
+    await Promise.all(this.#all.filter((host) => !this.#hosts.includes(host)).map((host) => host.exited))
     await this.#serve()
     for (const ordered of this.#ledger.ordered) {
       const { script } = ordered.start
