@@ -19,6 +19,28 @@ describe.for(kinds)('case 18: over a limit is an ending of its own, by %s', (con
     return result
   }
 
+  test('of output: the tree is killed, and what it wrote before is there', async ({ scene }) => {
+    const script = 'trap "" TERM; yes & yes >&2 & sleep 600'
+    const result = await exec(scene.state, 'bash', ['-c', script], {
+      limits: { output: '1MB' },
+      timeout: '20s',
+    })
+    expect(result).toMatchObject({
+      ok: false,
+      ended: 'over_limit',
+      forced: true,
+      tree: { ...contained, exceeded: 'output', survivors: [] },
+    })
+    expect(result.stdout.length + result.stderr.length).toBeGreaterThan(2 ** 20)
+    expect(() => result.orThrow()).toThrowError('it went over its output limit of 1MB')
+    expect(scene.living()).toEqual([])
+    // The same work below its limit, and as much as it may write.
+    const full = await exec(scene.state, 'head', ['-c', '1048576', '/dev/zero'], {
+      limits: { output: '1MB' },
+    })
+    expect(full).toMatchObject({ ok: true, ended: 'exited', tree: { exceeded: null } })
+  })
+
   test('of memory: the tree is killed, and the result and its error say so', async ({ scene }) => {
     const result = await exec(scene.state, 'sh', ['-c', hoards], {
       limits: { memory: '64MB' },
@@ -94,6 +116,15 @@ describe.for(kinds)('case 18: over a limit is an ending of its own, by %s', (con
 })
 
 describe('limits that nobody can hold', () => {
+  test('case 18: of output is held by whatever reads it', async ({ scene }) => {
+    const supervisor = await openSupervisor({ state: scene.state, containment: 'group' })
+    const { ended, tree } = await supervisor.run({}, (run) =>
+      run.exec('yes', [], { limits: { output: '1MB' } }),
+    )
+    expect({ ended, exceeded: tree.exceeded }).toEqual({ ended: 'over_limit', exceeded: 'output' })
+    await supervisor.close()
+  })
+
   test('case 18: are refused, with what would hold them', async ({ scene }) => {
     const supervisor = await openSupervisor({ state: scene.state, containment: 'group' })
     const launch = (limits: ExecOptions['limits']) =>
@@ -116,6 +147,7 @@ describe('limits that nobody can hold', () => {
       )
     refused({ memory: 'much' }, /^limits.memory: "much" is no size/)
     refused({ memory: 0 }, /^limits.memory: 0 is not a size above 0/)
+    refused({ output: 0 }, /^limits.output: 0 is not a size above 0/)
     refused({ pids: 1.5 }, /^limits.pids: 1.5 is not a whole number from 1 on/)
     refused({ cpus: 0 }, /^limits.cpus: 0 is not a number above 0/)
     refused({ processes: 3 }, /no option processes/)

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { CoppiceError } from '../../errors.js'
 import type { LaunchRequest } from '../contract.js'
-import type { LimitName, Limits } from '../limits.js'
+import type { Limits, TreeLimitName } from '../limits.js'
 import type { ProcessTable } from '../processes/table.js'
 import { findCgroupBase } from './cgroup-directory.js'
 import { ownerName, supervisorName, treeName } from './cgroup-names.js'
@@ -13,7 +13,7 @@ const attempts = 20
 /** Milliseconds that an opening supervisor gives the processes of a dead one to be gone. */
 const deadBound = 2_000
 
-const controllers: Record<LimitName, string> = { pids: 'pids', memory: 'memory', cpus: 'cpu' }
+const controllers: Record<TreeLimitName, string> = { pids: 'pids', memory: 'memory', cpus: 'cpu' }
 
 /**
  * Makes a cgroup for each tree: `BASE/SUPERVISOR/OWNER/TREE`. While there is no tree there is none of them: the guard of
@@ -39,7 +39,7 @@ export class Cgroups {
   }
 
   /** Without their controllers, the guard looks at processes and memory itself. */
-  get limits(): readonly LimitName[] {
+  get limits(): readonly TreeLimitName[] {
     return this.#controllers.has('cpu') ? ['pids', 'memory', 'cpus'] : ['pids', 'memory']
   }
 
@@ -61,7 +61,7 @@ export class Cgroups {
 
   #limit(leaf: string, limits: Limits): void {
     const owner = dirname(leaf)
-    const wanted = (Object.keys(controllers) as LimitName[]).filter(
+    const wanted = (Object.keys(controllers) as TreeLimitName[]).filter(
       (name) => Number.isFinite(limits[name]) && this.#controllers.has(controllers[name]),
     )
     for (const name of wanted) {

@@ -25,7 +25,7 @@ afterAll(() => containment.close())
 
 test('a thousand trees, with limits and without, of one owner and of many, leave no directory', async () => {
   const launching = new Launching(containment)
-  const limits = { pids: 50, memory: 64 * 1024 * 1024, cpus: 1 }
+  const limits = { ...noLimits, pids: 50, memory: 64 * 1024 * 1024, cpus: 1 }
   let most = 0
   const launch = async (number: number) => {
     const more = { owner: `owner-${number % 7}`, limits: number % 2 === 0 ? limits : noLimits }
