@@ -4,7 +4,15 @@ import { fileURLToPath } from 'node:url'
 import { openSupervisor } from 'coppice'
 import { isHeld } from '#src/containment/guard/remains.js'
 import { settlesWithin } from '#src/timers.js'
-import { isAlive, killIfAlive, type Living, nameOf, parentOf, startTimeOf } from '../support/alive.ts'
+import {
+  isAlive,
+  killIfAlive,
+  type Living,
+  livingIfAny,
+  nameOf,
+  parentOf,
+  startTimeOf,
+} from '../support/alive.ts'
 import { eventually } from '../support/eventually.ts'
 import { fixture, openScene, type Scene, type Started } from '../support/stage.ts'
 
@@ -189,9 +197,4 @@ async function lineWithinBound(host: Started, start: string, ending: Ending): Pr
 function processIn(name: string, line: string): Living[] {
   const pid = line.startsWith(`${name} process `) ? Number(line.slice(name.length + ' process '.length)) : 0
   return livingIfAny(pid)
-}
-
-function livingIfAny(pid: number): Living[] {
-  const startTime = pid > 0 ? startTimeOf(pid) : null
-  return startTime === null ? [] : [{ pid, startTime }]
 }

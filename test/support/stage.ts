@@ -4,7 +4,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { nameOf, parentOf, startTimeOf } from './alive.ts'
+import { killIfAlive, livingIfAny, nameOf, parentOf, startTimeOf } from './alive.ts'
 import { eventually } from './eventually.ts'
 import { Lines } from './lines.ts'
 
@@ -109,7 +109,10 @@ export function openScene(): { scene: Scene; close(): Promise<string[]> } {
       // The launcher of this process's own keeper lives as long as that; any other, and every guard, has to be gone.
       const left = () => marked(mark).filter((pid) => !isOurLauncher(pid))
       await eventually(() => left().length === 0, { within: 3000 }).catch(() => {})
-      const late = left().map((pid) => `${pid}: ${commandLine(pid)}`)
+      const alive = left().flatMap(livingIfAny)
+      const late = alive.map(({ pid }) => `${pid}: ${commandLine(pid)}`)
+      // The test has failed by that; the machine is not to keep what it left.
+      for (const process of alive) killIfAlive(process)
       rmSync(folder, { recursive: true, force: true })
       return late
     },
