@@ -19,6 +19,8 @@
 #include "cgroup.h"
 #include "clock.h"
 #include "frame.h"
+#include "killing.h"
+#include "realtime.h"
 #include "request.h"
 #include "root.h"
 #include "terminal.h"
@@ -33,8 +35,6 @@ enum {
     MOST_NAMED = 32,
     /* A storm's dead come as fast as they are waited for: timers and control have their turn after so many. */
     MOST_REAPED = 64,
-    /* As many as there may be in a moment: each of them would be looked at, to find the living among them. */
-    MOST_REAPED_BEFORE_KILL = 8192,
 };
 
 enum state { LAUNCHING, RUNNING, STOPPING, KILLING, EMPTY, FAILED };
@@ -66,6 +66,7 @@ struct guard {
     int root_status;
     /* More may be dead than were waited for so far. */
     bool has_dead;
+    bool is_realtime;
     /* It is gone, or its lease is over: whoever takes over wants to know how the tree ended. */
     bool keeper_lost;
     bool rest_terminated;
@@ -107,6 +108,7 @@ static void terminate_root(struct guard *guard);
 static void terminate_all(struct guard *guard);
 static void kill_tree(struct guard *guard);
 static bool kill_cgroup(struct guard *guard);
+static void stop_storm(struct guard *guard);
 static void sample(struct guard *guard);
 static void stop_where_the_kernel_held_a_limit(struct guard *guard);
 static void tell_launched(struct guard *guard);
@@ -432,6 +434,8 @@ static void reap(struct guard *guard, int most) {
             break;
         }
     }
+    if (guard->has_dead) realtime_begin(&guard->is_realtime);
+    else realtime_end(&guard->is_realtime);
     if (guard->root_exited && !had_exited) root_has_exited(guard);
 }
 
@@ -502,7 +506,8 @@ static void kill_tree(struct guard *guard) {
     guard->forced = true;
     /* Before anything else: in a storm, each moment that we work is paid for by waiting for a hundred others. */
     if (is_first && kill_cgroup(guard)) return;
-    reap(guard, MOST_REAPED_BEFORE_KILL);
+    if (is_first) stop_storm(guard);
+    reap(guard, MOST_REAPED);
     if (guard->state == EMPTY) return;
     size_t counted = is_first ? 0 : cgroup_count(&guard->cgroup);
     cgroup_kill(&guard->cgroup);
@@ -516,9 +521,22 @@ static void kill_tree(struct guard *guard) {
     struct processes before = guard->before;
     guard->before = guard->found;
     guard->found = before;
-    guard->look_at = clock_ms() + guard->look_pause;
+    /* Where nobody was found, the dead are waited for first: to look for the living among them again takes longer. */
+    bool only_dead = guard->found.used == 0 && guard->has_dead;
+    guard->look_at = clock_ms() + (only_dead ? LAST_LOOK_MS : guard->look_pause);
     guard->look_pause = earlier(guard->look_pause * 2, LAST_LOOK_MS);
     reap(guard, MOST_REAPED);
+}
+
+/*
+ * Its group at one stroke, which no fork slips through; whoever has left the group one by one, from the newest on. Not
+ * before the dead are waited for, since each moment of that is paid for, too.
+ */
+static void stop_storm(struct guard *guard) {
+    if (!guard->root_exited) kill(-guard->root, SIGSTOP);
+    if (!guard->has_dead) return;
+    realtime_begin(&guard->is_realtime);
+    stop_newest_children(NULL, 0);
 }
 
 /* Whoever has left it is found at the next look; those in it tell us of their death. */
