@@ -17,6 +17,8 @@ import { against, alone, type Line, linesTable } from './lines.ts'
 
 const processes = 1_000
 const rounds = 5
+/** Seconds, longer than any bound of theirs: a storm that blew over by itself is no proof. How many had to be killed is told beside it. */
+const stormSeconds = '30'
 
 const folder = await mkdtemp(join(tmpdir(), 'coppice-bench-'))
 const lines = [
@@ -68,9 +70,6 @@ async function thousand(run: Run): Promise<Line[]> {
     against('tree-kill', what, 'ms', ours, theirs, { atMost: 0.01 }),
   ]
 }
-
-/** Longer than any bound of theirs: a storm that has blown over by itself is no proof. How many had to be killed is told beside it. */
-const stormSeconds = '30'
 
 async function storms(run: Run, kind: string, line: (ms: number[], what: string) => Line): Promise<Line[]> {
   const lines = []

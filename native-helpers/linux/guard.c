@@ -35,6 +35,9 @@ enum {
     MOST_NAMED = 32,
     /* A storm's dead come as fast as they are waited for: timers and control have their turn after so many. */
     MOST_REAPED = 64,
+    /* So many in so short a time is one. */
+    STORM_COUNT_MS = 100,
+    STORM_MS = 1000,
 };
 
 enum state { LAUNCHING, RUNNING, STOPPING, KILLING, EMPTY, FAILED };
@@ -67,6 +70,9 @@ struct guard {
     /* More may be dead than were waited for so far. */
     bool has_dead;
     bool is_realtime;
+    int reaped;
+    uint64_t count_until;
+    uint64_t storm_until;
     /* It is gone, or its lease is over: whoever takes over wants to know how the tree ended. */
     bool keeper_lost;
     bool rest_terminated;
@@ -102,6 +108,7 @@ static void read_control(struct guard *guard);
 static void end_without_keeper(struct guard *guard);
 static void read_report(struct guard *guard);
 static void reap(struct guard *guard, int most);
+static void feel_storm(struct guard *guard, int reaped);
 static void root_has_exited(struct guard *guard);
 static void stop(struct guard *guard, enum cause cause, uint64_t grace);
 static void terminate_root(struct guard *guard);
@@ -401,7 +408,8 @@ static void reap(struct guard *guard, int most) {
     if (guard->report >= 0 || guard->state == EMPTY) return;
     bool had_exited = guard->root_exited;
     guard->has_dead = true;
-    for (int reaped = 0; reaped < most; reaped++) {
+    int reaped = 0;
+    for (; reaped < most; reaped++) {
         int status;
         int stops = guard->terminal.file >= 0 ? WUNTRACED : 0;
         pid_t pid = wait4(-1, &status, WNOHANG | __WALL | stops, NULL);
@@ -434,9 +442,21 @@ static void reap(struct guard *guard, int most) {
             break;
         }
     }
-    if (guard->has_dead) realtime_begin(&guard->is_realtime);
-    else realtime_end(&guard->is_realtime);
+    feel_storm(guard, reaped);
     if (guard->root_exited && !had_exited) root_has_exited(guard);
+}
+
+/* For a second after it was last felt: in between, we would wait like everybody else again. */
+static void feel_storm(struct guard *guard, int reaped) {
+    uint64_t now = clock_ms();
+    if (now >= guard->count_until) {
+        guard->count_until = now + STORM_COUNT_MS;
+        guard->reaped = 0;
+    }
+    guard->reaped += reaped;
+    if (guard->reaped >= MOST_REAPED) guard->storm_until = now + STORM_MS;
+    if (now < guard->storm_until) realtime_begin(&guard->is_realtime);
+    else realtime_end(&guard->is_realtime);
 }
 
 static void root_has_exited(struct guard *guard) {
