@@ -14,7 +14,9 @@ enum { MOST_NESTED = 64 };
 
 static ssize_t read_at(int directory, const char *name, char *bytes, size_t size);
 static bool value_of(const char *text, const char *key, uint64_t *value);
-static enum held held_by(const struct cgroup *cgroup, const char *name, const char *const keys[]);
+static bool count_of(int directory, const char *name, const char *key, uint64_t *count);
+static bool has_least_room(int directory);
+static bool room_in(int directory, int64_t *room);
 typedef void (*visitor)(int directory, const char *name, void *context);
 static void visit_nested(int directory, int depth, visitor visit, void *context);
 static void remove_all(int directory, const char *name, void *nothing);
@@ -64,22 +66,71 @@ bool cgroup_kill(const struct cgroup *cgroup) {
     return is_sent;
 }
 
-enum held cgroup_pids(const struct cgroup *cgroup) {
-    return held_by(cgroup, "pids.events", (const char *const[]){"max", NULL});
+enum held cgroup_pids(struct cgroup *cgroup) {
+    uint64_t refused;
+    /* Since Linux 6.11: what this limit has refused, wherever below it the fork was. */
+    if (count_of(cgroup->directory, "pids.events.local", "max", &refused)) return refused > 0 ? EXCEEDED : HELD;
+    /* Before: what was refused in this cgroup, by whichever limit above. */
+    if (!count_of(cgroup->directory, "pids.events", "max", &refused)) return NOT_HELD;
+    if (refused == cgroup->refused_by_others) return HELD;
+    if (has_least_room(cgroup->directory)) return EXCEEDED;
+    cgroup->refused_by_others = refused;
+    return HELD;
 }
 
 enum held cgroup_memory(const struct cgroup *cgroup) {
-    return held_by(cgroup, "memory.events", (const char *const[]){"oom_kill", "oom_group_kill", NULL});
+    uint64_t count;
+    /* Not of what a tool nested in it, nor of the cgroups above: those are other limits. */
+    if (count_of(cgroup->directory, "memory.events.local", "oom", &count)) return count > 0 ? EXCEEDED : HELD;
+    /* Before Linux 5.2 this one is local. */
+    if (count_of(cgroup->directory, "memory.events", "oom", &count)) return count > 0 ? EXCEEDED : HELD;
+    return NOT_HELD;
 }
 
-static enum held held_by(const struct cgroup *cgroup, const char *name, const char *const keys[]) {
+uint32_t cgroup_killed_for_memory(const struct cgroup *cgroup) {
+    uint64_t killed = 0;
+    uint64_t times = 0;
+    if (cgroup_memory(cgroup) != EXCEEDED) return 0;
+    count_of(cgroup->directory, "memory.events", "oom_kill", &killed);
+    /* Of a whole cgroup that is killed, the process that was chosen first is counted twice. */
+    count_of(cgroup->directory, "memory.events", "oom_group_kill", &times);
+    return (uint32_t)(killed - (times < killed ? times : 0));
+}
+
+static bool count_of(int directory, const char *name, const char *key, uint64_t *count) {
     char text[1024];
-    if (cgroup->directory < 0 || read_at(cgroup->directory, name, text, sizeof text) < 0) return NOT_HELD;
-    for (; *keys; keys++) {
-        uint64_t count = 0;
-        if (value_of(text, *keys, &count) && count > 0) return EXCEEDED;
+    return directory >= 0 && read_at(directory, name, text, sizeof text) >= 0 && value_of(text, key, count);
+}
+
+/*
+ * Whether none of those above has less: the limit with the least room is the one that refuses. Processes of the tree that
+ * have gone since then have left the same room to all of them.
+ */
+static bool has_least_room(int directory) {
+    int64_t own;
+    if (!room_in(directory, &own)) return true;
+    bool is_least = true;
+    int above = openat(directory, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int64_t room;
+    while (above >= 0 && is_least && room_in(above, &room)) {
+        is_least = own <= room;
+        int next = openat(above, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        close(above);
+        above = next;
     }
-    return HELD;
+    if (above >= 0) close(above);
+    return is_least;
+}
+
+/* How many processes and threads more there may be. False above the hierarchy, and in its root, which has no limit. */
+static bool room_in(int directory, int64_t *room) {
+    char most[32];
+    char current[32];
+    if (read_at(directory, "pids.max", most, sizeof most) < 0) return false;
+    if (read_at(directory, "pids.current", current, sizeof current) < 0) return false;
+    bool is_limited = strncmp(most, "max", 3) != 0;
+    *room = is_limited ? strtoll(most, NULL, 10) - strtoll(current, NULL, 10) : INT64_MAX;
+    return true;
 }
 
 void cgroup_usage(const struct cgroup *cgroup, uint64_t *cpu_us, uint64_t *most_memory) {

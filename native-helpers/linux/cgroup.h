@@ -6,14 +6,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Both -1 where the tree has none: then it is never populated, holds no limit, and cannot kill. */
+/* Its files are -1 where the tree has none: then it is never populated, holds no limit, and cannot kill. */
 struct cgroup {
     int directory;
     /* Raises POLLPRI when `populated` has changed since it was read. */
     int events;
+    /* How many forks other limits than this one's have refused so far. */
+    uint64_t refused_by_others;
 };
 
-#define NO_CGROUP ((struct cgroup){-1, -1})
+#define NO_CGROUP ((struct cgroup){.directory = -1, .events = -1})
 
 bool cgroup_open(struct cgroup *cgroup, const char *path);
 void cgroup_close(struct cgroup *cgroup);
@@ -27,10 +29,16 @@ size_t cgroup_count(const struct cgroup *cgroup);
 /* SIGKILL to all that live in it, at one stroke that no fork slips through. False before Linux 5.14. */
 bool cgroup_kill(const struct cgroup *cgroup);
 
-/* Whether the kernel holds the limit here, and whether it had to: by refusing a fork, or by its OOM killer. */
+/*
+ * Whether the kernel holds this cgroup's own limit, and whether it had to: by refusing a fork, or where memory could not be
+ * had within it, of which its OOM killer follows. A limit that somebody else passed, above or below it, is none of these.
+ */
 enum held { NOT_HELD, HELD, EXCEEDED };
-enum held cgroup_pids(const struct cgroup *cgroup);
+enum held cgroup_pids(struct cgroup *cgroup);
 enum held cgroup_memory(const struct cgroup *cgroup);
+
+/* How many processes the kernel has killed for this cgroup's limit of memory. */
+uint32_t cgroup_killed_for_memory(const struct cgroup *cgroup);
 
 /* What all of them have used, those that nobody waited for too; a number that is not there is left as it is. */
 void cgroup_usage(const struct cgroup *cgroup, uint64_t *cpu_us, uint64_t *most_memory);

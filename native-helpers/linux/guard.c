@@ -19,6 +19,8 @@
 #include "cgroup.h"
 #include "clock.h"
 #include "frame.h"
+#include "killing.h"
+#include "realtime.h"
 #include "request.h"
 #include "root.h"
 #include "terminal.h"
@@ -33,8 +35,9 @@ enum {
     MOST_NAMED = 32,
     /* A storm's dead come as fast as they are waited for: timers and control have their turn after so many. */
     MOST_REAPED = 64,
-    /* As many as there may be in a moment: each of them would be looked at, to find the living among them. */
-    MOST_REAPED_BEFORE_KILL = 8192,
+    /* So many in so short a time is one. */
+    STORM_COUNT_MS = 100,
+    STORM_MS = 1000,
 };
 
 enum state { LAUNCHING, RUNNING, STOPPING, KILLING, EMPTY, FAILED };
@@ -66,6 +69,10 @@ struct guard {
     int root_status;
     /* More may be dead than were waited for so far. */
     bool has_dead;
+    bool is_realtime;
+    int reaped;
+    uint64_t count_until;
+    uint64_t storm_until;
     /* It is gone, or its lease is over: whoever takes over wants to know how the tree ended. */
     bool keeper_lost;
     bool rest_terminated;
@@ -101,18 +108,21 @@ static void read_control(struct guard *guard);
 static void end_without_keeper(struct guard *guard);
 static void read_report(struct guard *guard);
 static void reap(struct guard *guard, int most);
+static void feel_storm(struct guard *guard, int reaped);
 static void root_has_exited(struct guard *guard);
 static void stop(struct guard *guard, enum cause cause, uint64_t grace);
 static void terminate_root(struct guard *guard);
 static void terminate_all(struct guard *guard);
 static void kill_tree(struct guard *guard);
 static bool kill_cgroup(struct guard *guard);
+static void stop_storm(struct guard *guard);
 static void sample(struct guard *guard);
 static void stop_where_the_kernel_held_a_limit(struct guard *guard);
 static void tell_launched(struct guard *guard);
 static void tell_failed(struct guard *guard);
 static void tell_stopping(struct guard *guard, enum cause cause);
 static void tell_exit(struct guard *guard, enum frame_type type);
+static uint32_t killed_in(const struct guard *guard);
 static void leave_word(struct guard *guard, const struct message *message);
 static void tell_survivors(struct guard *guard);
 static void tell_refused(struct guard *guard, const char *why);
@@ -398,7 +408,8 @@ static void reap(struct guard *guard, int most) {
     if (guard->report >= 0 || guard->state == EMPTY) return;
     bool had_exited = guard->root_exited;
     guard->has_dead = true;
-    for (int reaped = 0; reaped < most; reaped++) {
+    int reaped = 0;
+    for (; reaped < most; reaped++) {
         int status;
         int stops = guard->terminal.file >= 0 ? WUNTRACED : 0;
         pid_t pid = wait4(-1, &status, WNOHANG | __WALL | stops, NULL);
@@ -431,7 +442,21 @@ static void reap(struct guard *guard, int most) {
             break;
         }
     }
+    feel_storm(guard, reaped);
     if (guard->root_exited && !had_exited) root_has_exited(guard);
+}
+
+/* For a second after it was last felt: in between, we would wait like everybody else again. */
+static void feel_storm(struct guard *guard, int reaped) {
+    uint64_t now = clock_ms();
+    if (now >= guard->count_until) {
+        guard->count_until = now + STORM_COUNT_MS;
+        guard->reaped = 0;
+    }
+    guard->reaped += reaped;
+    if (guard->reaped >= MOST_REAPED) guard->storm_until = now + STORM_MS;
+    if (now < guard->storm_until) realtime_begin(&guard->is_realtime);
+    else realtime_end(&guard->is_realtime);
 }
 
 static void root_has_exited(struct guard *guard) {
@@ -501,7 +526,8 @@ static void kill_tree(struct guard *guard) {
     guard->forced = true;
     /* Before anything else: in a storm, each moment that we work is paid for by waiting for a hundred others. */
     if (is_first && kill_cgroup(guard)) return;
-    reap(guard, MOST_REAPED_BEFORE_KILL);
+    if (is_first) stop_storm(guard);
+    reap(guard, MOST_REAPED);
     if (guard->state == EMPTY) return;
     size_t counted = is_first ? 0 : cgroup_count(&guard->cgroup);
     cgroup_kill(&guard->cgroup);
@@ -515,9 +541,22 @@ static void kill_tree(struct guard *guard) {
     struct processes before = guard->before;
     guard->before = guard->found;
     guard->found = before;
-    guard->look_at = clock_ms() + guard->look_pause;
+    /* Where nobody was found, the dead are waited for first: to look for the living among them again takes longer. */
+    bool only_dead = guard->found.used == 0 && guard->has_dead;
+    guard->look_at = clock_ms() + (only_dead ? LAST_LOOK_MS : guard->look_pause);
     guard->look_pause = earlier(guard->look_pause * 2, LAST_LOOK_MS);
     reap(guard, MOST_REAPED);
+}
+
+/*
+ * Its group at one stroke, which no fork slips through; whoever has left the group one by one, from the newest on. Not
+ * before the dead are waited for, since each moment of that is paid for, too.
+ */
+static void stop_storm(struct guard *guard) {
+    if (!guard->root_exited) kill(-guard->root, SIGSTOP);
+    if (!guard->has_dead) return;
+    realtime_begin(&guard->is_realtime);
+    stop_newest_children(NULL, 0);
 }
 
 /* Whoever has left it is found at the next look; those in it tell us of their death. */
@@ -615,13 +654,19 @@ static void tell_exit(struct guard *guard, enum frame_type type) {
     message_u32(&message, (uint32_t)guard->root_status);
     message_u8(&message, guard->root_exited);
     message_u8(&message, guard->forced);
-    message_u32(&message, guard->killed);
+    message_u32(&message, killed_in(guard));
     message_u64(&message, cpu_us);
     message_u64(&message, most_memory);
     message_u32(&message, guard->lingered);
     put_processes(&message, &guard->lingering);
     send_message(guard, &message);
     if (type == FRAME_EMPTY && guard->keeper_lost) leave_word(guard, &message);
+}
+
+/* Whom the kernel killed for the tree's limit of memory, we may have found alive still and killed too. */
+static uint32_t killed_in(const struct guard *guard) {
+    uint32_t by_kernel = guard->request.most_memory == NONE ? 0 : cgroup_killed_for_memory(&guard->cgroup);
+    return by_kernel > guard->killed ? by_kernel : guard->killed;
 }
 
 /* For whoever takes the dead supervisor's run over: nobody else knows that the tree is proven empty. */
@@ -639,7 +684,7 @@ static void tell_survivors(struct guard *guard) {
     struct message message;
     if (!descendants_of_us(guard->walk, NULL, 0, &guard->found)) guard->found.used = 0;
     message_begin(&message, FRAME_SURVIVORS, guard->tree);
-    message_u32(&message, guard->killed);
+    message_u32(&message, killed_in(guard));
     message_u32(&message, (uint32_t)guard->found.used);
     put_processes(&message, &guard->found);
     send_message(guard, &message);

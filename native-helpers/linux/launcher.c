@@ -19,6 +19,8 @@
 #include "clock.h"
 #include "frame.h"
 #include "guard.h"
+#include "killing.h"
+#include "realtime.h"
 #include "request.h"
 #include "root.h"
 #include "slice.h"
@@ -29,12 +31,13 @@ enum {
     READ_SIZE = 64 * 1024,
     MOST_FORWARDED = 16,
     ORPHAN_LOOK_MS = 5,
+    LOOK_PAST_DEAD_MS = 200,
     /* While a guard has something to answer. */
     GUARD_LOOK_MS = 200,
     /* After this, what is left of a lost guard's tree is told as surviving. */
     ORPHAN_BOUND_MS = 10000,
     /* A storm's dead come as fast as they are waited for, and the other trees must not wait for its end. */
-    MOST_REAPED = 1024,
+    MOST_REAPED = 64,
 };
 
 /*
@@ -69,12 +72,14 @@ struct launcher {
     bool has_orphans;
     /* More may be dead than were waited for so far. */
     bool has_dead;
+    bool is_realtime;
     uint32_t killed;
     /* What was killed last, so that nobody is counted twice who takes a moment to die. */
     struct processes before;
     /* Bytes of a frame that is too long, which are still to come. */
     size_t skip;
     uint64_t look_at;
+    uint64_t orphan_look_at;
     struct buffer in;
     struct buffer out;
     struct entry *trees;
@@ -105,6 +110,7 @@ static void reap(struct launcher *launcher);
 static void guard_has_died(struct launcher *launcher, pid_t guard);
 static void conclude(struct launcher *launcher, struct entry *entry);
 static void end_orphans(struct launcher *launcher);
+static void kill_orphans(struct launcher *launcher);
 static void forget(struct launcher *launcher, struct entry *entry);
 static struct entry *find_tree(struct launcher *launcher, uint32_t tree);
 static void refuse(struct launcher *launcher, uint32_t tree, const char *why);
@@ -409,6 +415,8 @@ static void reap(struct launcher *launcher) {
         if (orphan <= 0) break;
     }
     launcher->has_dead = left < 0;
+    if (launcher->has_dead) realtime_begin(&launcher->is_realtime);
+    else realtime_end(&launcher->is_realtime);
 }
 
 static void guard_has_died(struct launcher *launcher, pid_t guard) {
@@ -436,22 +444,12 @@ static void conclude(struct launcher *launcher, struct entry *entry) {
     }
     entry->lost_at = clock_ms();
     launcher->has_orphans = true;
+    launcher->orphan_look_at = 0;
 }
 
 /* What lost guards left fell to us, and to nobody else: every child that is no guard. */
 static void end_orphans(struct launcher *launcher) {
-    pid_t *guards = calloc(launcher->count + 1, sizeof *guards);
-    struct processes found = {0};
-    if (guards) {
-        for (size_t i = 0; i < launcher->count; i++) guards[i] = launcher->trees[i].guard;
-        kill_descendants(launcher->walk, guards, launcher->count, &found);
-        for (size_t i = 0; i < found.used; i++) {
-            if (!contains(&launcher->before, &found.entries[i])) launcher->killed++;
-        }
-        processes_free(&launcher->before);
-        launcher->before = found;
-        free(guards);
-    }
+    if (clock_ms() >= launcher->orphan_look_at) kill_orphans(launcher);
     pid_t orphan;
     int left = MOST_REAPED;
     do orphan = waitpid(-1, NULL, WNOHANG);
@@ -473,7 +471,26 @@ static void end_orphans(struct launcher *launcher) {
     }
     if (!is_empty) return;
     launcher->killed = 0;
+    launcher->orphan_look_at = 0;
     processes_free(&launcher->before);
+}
+
+static void kill_orphans(struct launcher *launcher) {
+    pid_t *guards = calloc(launcher->count + 1, sizeof *guards);
+    if (!guards) return;
+    struct processes found = {0};
+    for (size_t i = 0; i < launcher->count; i++) guards[i] = launcher->trees[i].guard;
+    if (launcher->has_dead) stop_newest_children(guards, launcher->count);
+    kill_descendants(launcher->walk, guards, launcher->count, &found);
+    free(guards);
+    for (size_t i = 0; i < found.used; i++) {
+        if (!contains(&launcher->before, &found.entries[i])) launcher->killed++;
+    }
+    processes_free(&launcher->before);
+    launcher->before = found;
+    /* As in the guard: where nobody was found, the dead are waited for first. */
+    bool only_dead = found.used == 0 && launcher->has_dead;
+    launcher->orphan_look_at = clock_ms() + (only_dead ? LOOK_PAST_DEAD_MS : ORPHAN_LOOK_MS);
 }
 
 static void forget(struct launcher *launcher, struct entry *entry) {

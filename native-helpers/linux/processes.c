@@ -10,10 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "clock.h"
-
-/* As many as a storm of 400 needs in practice, several times over. */
-enum { FREEZE_ROUNDS = 40, FREEZE_MS = 50, CHILD_PASSES = 16 };
+#include "children.h"
 
 static bool add(struct processes *processes, const struct process *process);
 static bool walk_children(const pid_t *except, size_t except_count, struct processes *found);
@@ -22,11 +19,6 @@ static bool children_of(pid_t pid, bool has_threads, const pid_t *except, size_t
 static bool children_of_thread(pid_t pid, pid_t thread, const pid_t *except, size_t except_count,
                                struct processes *found);
 static bool walk_all(const pid_t *except, size_t except_count, struct processes *found);
-static bool is_one_of(pid_t pid, const pid_t *pids, size_t count);
-static void stop_children(const pid_t *except, size_t except_count);
-static pid_t stop_each_child(const pid_t *except, size_t except_count);
-static bool is_stopped(const struct process *process);
-static bool never_shows_a_stop(const struct process *process);
 static ssize_t read_file(const char *path, char *bytes, size_t size);
 
 void processes_free(struct processes *processes) {
@@ -43,87 +35,6 @@ enum walk walk_that_works(void) {
 bool descendants_of_us(enum walk walk, const pid_t *except, size_t except_count, struct processes *found) {
     found->used = 0;
     return walk == WALK_CHILDREN ? walk_children(except, except_count, found) : walk_all(except, except_count, found);
-}
-
-bool kill_descendants(enum walk walk, const pid_t *except, size_t except_count, struct processes *found) {
-    uint64_t until = clock_ms() + FREEZE_MS;
-    struct processes before = {0};
-    found->used = 0;
-    for (int round = 0; round < FREEZE_ROUNDS; round++) {
-        struct processes last = before;
-        before = *found;
-        *found = last;
-        if (walk == WALK_CHILDREN) stop_children(except, except_count);
-        if (!descendants_of_us(walk, except, except_count, found)) break;
-        size_t running = 0;
-        for (size_t i = 0; i < found->used; i++) {
-            struct process *process = &found->entries[i];
-            if (is_stopped(process)) continue;
-            process_signal(process, SIGSTOP);
-            if (!never_shows_a_stop(process) || !contains(&before, process)) running++;
-        }
-        if (running == 0 || clock_ms() > until) break;
-    }
-    processes_free(&before);
-    size_t killed = 0;
-    for (size_t i = 0; i < found->used; i++) {
-        /* It is gone, or another user's by now (setuid(2)): then it is there to be seen, and not killed. */
-        if (process_signal(&found->entries[i], SIGKILL)) found->entries[killed++] = found->entries[i];
-    }
-    found->used = killed;
-    return killed > 0;
-}
-
-/*
- * Whoever forks and exits at once is gone before anybody has read its state; but whatever it leaves is our child by
- * then, and a child can be signalled unseen. The list is in the order in which they came to us: where the last of it is
- * still the last, nobody came since.
- */
-static void stop_children(const pid_t *except, size_t except_count) {
-    pid_t last = 0;
-    for (int pass = 0; pass < CHILD_PASSES; pass++) {
-        pid_t before = last;
-        last = stop_each_child(except, except_count);
-        if (last == before) return;
-    }
-}
-
-static pid_t stop_each_child(const pid_t *except, size_t except_count) {
-    char path[64];
-    snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
-    int file = open(path, O_RDONLY | O_CLOEXEC);
-    if (file < 0) return 0;
-    char text[4096];
-    pid_t number = 0;
-    pid_t last = 0;
-    for (;;) {
-        ssize_t length = read(file, text, sizeof text);
-        if (length < 0 && errno == EINTR) continue;
-        if (length <= 0) break;
-        for (ssize_t i = 0; i < length; i++) {
-            if (text[i] >= '0' && text[i] <= '9') {
-                number = number * 10 + (text[i] - '0');
-                continue;
-            }
-            if (number > 0 && !is_one_of(number, except, except_count)) {
-                last = number;
-                kill(number, SIGSTOP);
-            }
-            number = 0;
-        }
-    }
-    close(file);
-    return last;
-}
-
-static bool is_stopped(const struct process *process) { return process->state == 'T' || process->state == 't'; }
-
-/*
- * Asleep in the kernel (in a vfork, or for ever), or a process whose main thread has ended. Both have been sent their
- * stop by the second time that they are seen, and neither will look stopped.
- */
-static bool never_shows_a_stop(const struct process *process) {
-    return process->state == 'D' || process->state == 'Z' || process->state == 'X';
 }
 
 bool contains(const struct processes *processes, const struct process *process) {
@@ -251,32 +162,18 @@ static bool children_of(pid_t pid, bool has_threads, const pid_t *except, size_t
 
 static bool children_of_thread(pid_t pid, pid_t thread, const pid_t *except, size_t except_count,
                                struct processes *found) {
-    char path[64];
-    snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)pid, (int)thread);
-    int file = open(path, O_RDONLY | O_CLOEXEC);
-    if (file < 0) return errno == ENOENT || errno == ESRCH;
-    char text[4096];
+    struct children children;
+    if (!children_open(&children, pid, thread)) return errno == ENOENT || errno == ESRCH;
     bool is_whole = true;
-    pid_t number = 0;
-    for (;;) {
-        ssize_t length = read(file, text, sizeof text);
-        if (length < 0 && errno == EINTR) continue;
-        if (length <= 0) break;
-        /* Numbers, each with a space after it; one may be cut by the end of what was read. */
-        for (ssize_t i = 0; i < length; i++) {
-            if (text[i] >= '0' && text[i] <= '9') {
-                number = number * 10 + (text[i] - '0');
-                continue;
-            }
-            struct process child;
-            if (number > 0 && !is_one_of(number, except, except_count) && process_read(number, &child) &&
-                is_child_of(&child, pid) && lives(&child)) {
-                is_whole = add(found, &child) && is_whole;
-            }
-            number = 0;
+    bool are_ours = pid == getpid();
+    for (pid_t number; (number = children_next(&children)) > 0;) {
+        struct process child;
+        if (is_one_of(number, except, except_count) || (are_ours && child_state(number) == CHILD_DEAD)) continue;
+        if (process_read(number, &child) && is_child_of(&child, pid) && lives(&child)) {
+            is_whole = add(found, &child) && is_whole;
         }
     }
-    close(file);
+    children_close(&children);
     return is_whole;
 }
 
@@ -340,7 +237,7 @@ static bool add(struct processes *processes, const struct process *process) {
     return true;
 }
 
-static bool is_one_of(pid_t pid, const pid_t *pids, size_t count) {
+bool is_one_of(pid_t pid, const pid_t *pids, size_t count) {
     for (size_t i = 0; i < count; i++) {
         if (pids[i] == pid) return true;
     }

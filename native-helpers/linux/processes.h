@@ -55,12 +55,6 @@ void end_tracer_of(pid_t child);
 /* Proportional set size in bytes, which counts shared memory once; 0 where it cannot be read. */
 uint64_t process_proportional_memory(pid_t pid);
 
-/*
- * Stops them all, round after round until a round finds none that runs, and kills them: what is stopped neither
- * forks nor gives its number away, and a parent that died first would take the link to its children with it.
- * Rounds are bounded: a storm that cannot be stopped is killed on the run, and whoever calls comes again.
- * `found` is what was killed.
- */
-bool kill_descendants(enum walk walk, const pid_t *except, size_t except_count, struct processes *found);
+bool is_one_of(pid_t pid, const pid_t *pids, size_t count);
 
 #endif

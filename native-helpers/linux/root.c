@@ -15,7 +15,7 @@
 #include "slice.h"
 
 static pid_t fork_into(int cgroup);
-static void become_root(const struct request *request, const struct terminal *terminal, bool joins,
+static void become_root(const struct request *request, const struct terminal *terminal, pid_t guard, bool joins,
                         const int stdio[3], int report);
 static void restore_signals(void);
 static int place_stdio(const struct request *request, const int stdio[3]);
@@ -28,12 +28,15 @@ pid_t root_launch(const struct request *request, const struct terminal *terminal
                   int *report) {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) < 0) return -1;
+    pid_t guard = getpid();
     pid_t root = cgroup < 0 ? -1 : fork_into(cgroup);
+    /* Nothing to spare, or a limit of processes above: whoever is moved into a cgroup passes that unseen. */
+    bool is_refused = root < 0 && cgroup >= 0 && (errno == EAGAIN || errno == ENOMEM);
     bool joins = root < 0 && cgroup >= 0;
-    if (root < 0) root = fork();
+    if (root < 0 && !is_refused) root = fork();
     if (root == 0) {
         close(ends[0]);
-        become_root(request, terminal, joins, stdio, ends[1]);
+        become_root(request, terminal, guard, joins, stdio, ends[1]);
         _exit(127);
     }
     int error = errno;
@@ -61,10 +64,12 @@ static pid_t fork_into(int cgroup) {
 }
 
 /* Returns where it did not become the command, which has been reported then. */
-static void become_root(const struct request *request, const struct terminal *terminal, bool joins,
+static void become_root(const struct request *request, const struct terminal *terminal, pid_t guard, bool joins,
                         const int stdio[3], int report) {
     /* A group of its own below the guard's process session, so that a signal to the group spares the guard. */
     setpgid(0, 0);
+    /* Who dies from here on leaves a root that can be told by its group; who died before leaves none. */
+    if (getppid() != guard) return;
     terminal_take(terminal);
     setrlimit(RLIMIT_NOFILE, &descriptor_limit_at_start);
     slice_restore();
@@ -83,9 +88,10 @@ failed:
     if (write(report, &failure, sizeof failure) < 0) _exit(126);
 }
 
+/* Past the C library, which keeps some real-time signals to itself: ignored before it began, they would stay so. */
 static void restore_signals(void) {
-    struct sigaction standard = {.sa_handler = SIG_DFL};
-    for (int number = 1; number < NSIG; number++) sigaction(number, &standard, NULL);
+    static const uint64_t standard[8];
+    for (int number = 1; number < NSIG; number++) syscall(SYS_rt_sigaction, number, standard, NULL, NSIG / 8);
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);

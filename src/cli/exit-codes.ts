@@ -48,6 +48,7 @@ function launchCode(error: CoppiceError | null): number {
   return error?.code === 'command_not_executable' ? exitCodes.notExecutable : exitCodes.failed
 }
 
+/** Real-time signals have no names in Node: they are told as SIG34 to SIG64. */
 function signalCode(signal: NodeJS.Signals): number {
-  return 128 + constants.signals[signal]
+  return 128 + (constants.signals[signal] ?? Number(signal.slice('SIG'.length)))
 }

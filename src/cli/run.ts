@@ -1,11 +1,12 @@
 import { onExit } from 'signal-exit'
 import type { ContainmentKind } from '../containment/contract.js'
+import { runVariable } from '../containment/processes/cookie.js'
 import { type CoppiceError, isCoppiceError } from '../errors.js'
 import type { Outcome } from '../runs/outcome.js'
 import type { ExecResult } from '../supervisor/host/exec-handle.js'
 import type { LimitOptions } from '../supervisor/host/limit-options.js'
 import type { Run, RunHandle } from '../supervisor/host/run.js'
-import { openSupervisor, type SupervisorOptions } from '../supervisor/host/supervisor.js'
+import { openSupervisor, type Supervisor, type SupervisorOptions } from '../supervisor/host/supervisor.js'
 import { exitCodeOf } from './exit-codes.js'
 import { checkReport, writeReport } from './report.js'
 import { stateOption } from './state.js'
@@ -36,10 +37,12 @@ export async function run(command: readonly string[], options: RunOptions): Prom
   let typed: NodeJS.Signals | null = null
   try {
     const tool = new Tool(command)
+    const parent = await parentRun(supervisor)
     const handle = supervisor.start(
       {
         timeout: options.timeout ?? Number.POSITIVE_INFINITY,
         ...(session === undefined ? {} : { session }),
+        ...(parent === null ? {} : { parent }),
         ...(grace === undefined ? {} : { grace }),
         ...(wait === undefined ? {} : { wait }),
         limits: limitsOf(options),
@@ -64,6 +67,16 @@ export async function run(command: readonly string[], options: RunOptions): Prom
   // To our group, as the terminal would have sent it, were the tool's group not in the foreground: a shell's loop around
   // this command stops, as it would around the tool. Launcher and guards have it blocked.
   if (typed !== null) process.kill(0, typed)
+}
+
+/**
+ * The run in whose tree this command was started, by its cookie: the innermost one, where it runs in the same store. One
+ * that has ended, or is another store's, is no parent.
+ */
+async function parentRun(supervisor: Supervisor): Promise<string | null> {
+  const innermost = process.env[runVariable]?.split('/').at(-1)
+  if (!innermost) return null
+  return (await supervisor.show(innermost))?.state === 'running' ? innermost : null
 }
 
 /** Rejects with `store_unavailable` where the ending could not be stored in its time: nobody waits for it for ever. */

@@ -58,7 +58,10 @@ export interface Store {
    * can shorten its grace and nothing else.
    */
   markStopping(hold: Hold, stop: Stop, at: number): Promise<Stop>
-  /** The end of a run, its lock and its trees; the next waiter of the session is admitted. See `Finished`. */
+  /**
+   * The end of a run, its lock and its trees; the next waiter of the session is admitted. See `Finished`. A run whose
+   * subagents live does not end: whoever ends it ends them first.
+   */
   finishIfHeld(hold: Hold, ending: EndingRecord): Promise<Finished>
 
   /** Asks, from wherever, that a run end: a waiting one ends at once, a running one is marked stopping. */
@@ -75,11 +78,15 @@ export interface Store {
   run(run: string): Promise<StoredRun | null>
   runs(filter: RunFilter): Promise<StoredRun[]>
   trees(run: string): Promise<StoredTree[]>
+  /** The runs whose parent it is, of whichever supervisor, that have not ended. */
+  subagents(run: string): Promise<StoredRun[]>
   sessions(): Promise<StoredSession[]>
   /** Who holds a session, and null where it is free. */
   holder(session: string): Promise<StoredRun | null>
   transcript(session: string, range: TranscriptRange): Promise<TranscriptItem[]>
 
+  /** Differs from the one before where somebody else has written since; to ask costs next to nothing. */
+  version(): Promise<unknown>
   /** The processes of this machine, by their numbers, that keep others from writing just now, as far as it can be told. */
   lockHolders(): Promise<number[]>
 

@@ -137,7 +137,12 @@ export type ToKeeper =
   | { readonly type: 'opened'; readonly tree: string }
   /** A close that is under way is to leave no more grace. */
   | { readonly type: 'hurry' }
-  | { readonly type: 'cancelTree'; readonly tree: string; readonly grace: number | null }
+  | {
+      readonly type: 'cancelTree'
+      readonly tree: string
+      readonly grace: number | null
+      readonly ended: 'cancelled' | 'over_limit'
+    }
 
 export type ToHost =
   /** The keeper serves; `supervisor` is its id in the store. */

@@ -36,7 +36,7 @@ describe('bad input gets one line that names it, and changes nothing', () => {
     expect(existsSync(scene.state), 'no state was created').toBe(false)
   })
 
-  test('commands: 127 for a missing one, 126 for a directory or a file without the x bit', async ({
+  test('case 2: commands: 127 for a missing one, 126 for a directory or a file without the x bit', async ({
     scene,
   }) => {
     writeFileSync(join(scene.folder, 'plain'), 'echo')

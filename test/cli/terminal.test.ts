@@ -45,8 +45,7 @@ function inTerminal(scene: Scene, script: string) {
   }
 }
 
-/** Case 15. */
-describe.skipIf(!isBuilt || bestHere.containment === 'group')('coppice run under a terminal', () => {
+describe.skipIf(!isBuilt || bestHere.containment === 'group')('case 15: coppice run under a terminal', () => {
   test('Ctrl-C reaches the tool once, and its exit is coppice’s', async ({ scene }) => {
     const script = `coppice run -- bash -c 'trap "echo heard; exit 7" INT; echo ready; while :; do sleep 0.05; done'`
     const terminal = inTerminal(scene, `${script}; echo "code $?"`)

@@ -3,14 +3,14 @@ import { once } from 'node:events'
 import { existsSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { Containment } from '#src/containment/contract.js'
 import { findHelper } from '#src/containment/guard/built.js'
 import { findCgroupBase } from '#src/containment/guard/cgroup-directory.js'
 import { runOf, supervisorName, supervisorOf, treeName } from '#src/containment/guard/cgroup-names.js'
 import { openGuard } from '#src/containment/guard/guard.js'
 import { isAlive, living, startTimeOf } from '../support/alive.ts'
-import { cgroupOf, cgroupsHere, cgroupsOf } from '../support/cgroups.ts'
+import { cgroupHolding, cgroupOf, cgroupsHere, cgroupsOf } from '../support/cgroups.ts'
 import { eventually } from '../support/eventually.ts'
 import { Lines } from '../support/lines.ts'
 import { sanitizedLauncher } from '../support/native.ts'
@@ -24,6 +24,8 @@ const expectations = {
   nothingSwept: { containment: 'group', proof: 'unproven', survivors: [] },
   holdsEscapes: true,
   outrunsForks: true,
+  tellsRealTimeSignals: true,
+  accountsUsage: true,
 } as const
 
 describe.skipIf(cgroupsHere.base === null)(`with cgroups ${cgroupsHere.why}`, () => {
@@ -40,14 +42,14 @@ describe.skipIf(cgroupsHere.base === null)(`with cgroups ${cgroupsHere.why}`, ()
       launching = new Launching(containment)
     })
     afterEach(() => launching.assertNothingLives())
-    const leafOf = (pid: number) => join(base, cgroupOf(pid).slice(cgroupOf(process.pid).length))
+    const ours = cgroupHolding(process.pid)
     const sleeps = (owner: string) => launching.launch('sh', ['-c', 'echo ready; exec sleep 600'], { owner })
 
     test('of trees of one owner have one parent; the host is moved nowhere', async () => {
       const before = cgroupOf(process.pid)
       const trees = [await sleeps('agent:a/b'), await sleeps('agent:a/b'), await sleeps('agent:c')]
       await Promise.all(trees.map(({ out }) => out.after('ready')))
-      const leaves = trees.map(({ tree }) => leafOf(tree.root.pid))
+      const leaves = trees.map(({ tree }) => cgroupHolding(tree.root.pid))
       expect(new Set(leaves).size).toBe(3)
       expect(new Set(leaves.map((leaf) => dirname(leaf))).size).toBe(2)
       expect(leaves.every((leaf) => leaf.includes(`/coppice-${process.pid}-`))).toBe(true)
@@ -60,11 +62,11 @@ describe.skipIf(cgroupsHere.base === null)(`with cgroups ${cgroupsHere.why}`, ()
     test('that a tool nested in its own are removed with it', async () => {
       const { tree, out } = await launching.launch('sh', [
         '-c',
-        `leaf=${base}/$(sed -n s/^0:://p /proc/self/cgroup)
+        `leaf=$(grep -rlx --include=cgroup.procs $$ ${base}); leaf=\${leaf%/*}
          mkdir -p "$leaf/a/b" && echo $$ > "$leaf/a/b/cgroup.procs" && echo nested; exec sleep 600`,
       ])
       await out.after('nested')
-      const leaf = leafOf(tree.root.pid)
+      const leaf = cgroupHolding(tree.root.pid)
       expect(leaf).toMatch(/\/a\/b$/)
       tree.kill()
       await tree.emptied
@@ -77,7 +79,7 @@ describe.skipIf(cgroupsHere.base === null)(`with cgroups ${cgroupsHere.why}`, ()
       const exited = once(stranger, 'exit')
       const { tree, out } = await launching.launch('sh', ['-c', 'echo ready; exec sleep 600'])
       await out.after('ready')
-      writeFileSync(join(leafOf(tree.root.pid), 'cgroup.procs'), String(stranger.pid))
+      writeFileSync(join(cgroupHolding(tree.root.pid), 'cgroup.procs'), String(stranger.pid))
       process.kill(tree.root.pid)
       expect(await tree.exited).toEqual({ code: null, signal: 'SIGTERM' })
       expect(await Promise.race([tree.emptied.then(() => 'empty'), delay(300, 'not empty')])).toBe(
@@ -92,7 +94,7 @@ describe.skipIf(cgroupsHere.base === null)(`with cgroups ${cgroupsHere.why}`, ()
     test('that a tool leaves hold it no more, and its guard does', async () => {
       const { tree, out } = await launching.launch('sh', [
         '-c',
-        `echo $$ > ${base}/cgroup.procs && echo left; trap '' TERM; setsid sleep 600 & sleep 600`,
+        `echo $$ > ${ours}/cgroup.procs && echo left; trap '' TERM; setsid sleep 600 & sleep 600`,
       ])
       await out.after('left')
       expect(cgroupOf(tree.root.pid)).toBe(cgroupOf(process.pid))
@@ -183,10 +185,10 @@ describe('the names of cgroups', () => {
 })
 
 test('a base that is given and cannot be written is no place for cgroups, by name', () => {
-  process.env.COPPICE_CGROUP = '/proc/no/such/cgroup'
+  vi.stubEnv('COPPICE_CGROUP', '/proc/no/such/cgroup')
   try {
     expect(() => findCgroupBase()).toThrowError('/proc/no/such/cgroup cannot be written')
   } finally {
-    delete process.env.COPPICE_CGROUP
+    vi.unstubAllEnvs()
   }
 })

@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe } from 'vitest'
 import type { Containment, TreeReport } from '#src/containment/contract.js'
 import { exerciseEnding } from './exercise-ending.ts'
 import { exerciseExit } from './exercise-exit.ts'
+import { exerciseGuard } from './exercise-guard.ts'
 import { exerciseLaunch } from './exercise-launch.ts'
 import { exerciseSweep } from './exercise-sweep.ts'
 import { Launching } from './launching.ts'
@@ -15,6 +16,10 @@ export interface Expectations {
   readonly holdsEscapes: boolean
   /** Whether it is faster than a process that forks and exits every 30 milliseconds. */
   readonly outrunsForks: boolean
+  /** Whether a root's death by a signal that Node has no name for is told from its exit with 0. */
+  readonly tellsRealTimeSignals: boolean
+  /** Whether CPU time and memory of the whole tree are told. */
+  readonly accountsUsage: boolean
 }
 
 /** What every kind of containment is held to. After each test nothing of it may live. */
@@ -40,5 +45,7 @@ export function exerciseContainment(
     exerciseExit(here, expectations)
     exerciseEnding(here, expectations)
     exerciseSweep(here, expectations)
+    // It stops its root's parent, which is this very process where there is no guard.
+    if (expectations.holdsEscapes) exerciseGuard(here)
   })
 }

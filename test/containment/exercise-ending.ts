@@ -2,7 +2,7 @@ import { describe, expect, test, vi } from 'vitest'
 import { isAlive, isStopped, killIfAlive, living } from '../support/alive.ts'
 import { eventually } from '../support/eventually.ts'
 import type { Expectations } from './exercise-containment.ts'
-import type { Launching } from './launching.ts'
+import { fixture, type Launching } from './launching.ts'
 
 /** Longer than any of these programs needs: what a containment would kill at its end is killed by the tests. */
 const grace = 60_000
@@ -13,7 +13,7 @@ export function exerciseEnding(
   { nothingLeft, nothingSwept, holdsEscapes, outrunsForks }: Expectations,
 ): void {
   describe('terminate', () => {
-    test('reaches root, child and grandchild, in other groups and sessions too', async () => {
+    test('case 4: reaches root, child and grandchild, in other groups and sessions too', async () => {
       const { tree, out } = await here().launchFixture('spreads-over-groups.sh')
       for (const name of ['root', 'child', 'grandchild']) await out.after(`ready ${name}`)
       await tree.terminate(grace)
@@ -25,7 +25,7 @@ export function exerciseEnding(
       expect(out.all.filter((line) => line.startsWith('terminated'))).toHaveLength(3)
     })
 
-    test('continues a stopped process, which then ends by its own handler', async () => {
+    test('case 4: continues a stopped process, which then ends by its own handler', async () => {
       const { tree, out } = await here().launchFixture('stops-itself.sh')
       const pid = Number(await out.after('ready'))
       await eventually(() => isStopped(pid))
@@ -34,16 +34,29 @@ export function exerciseEnding(
       await tree.emptied
     })
 
-    test('leaves a handler the time to finish, and its exit code stands', async () => {
+    test('case 5: leaves a handler the time to finish, its exit code stands, and the wait ends with the tree', async () => {
       const { tree, out } = await here().launchFixture('finishes-on-sigterm.sh')
       await out.after('ready')
+      const begun = performance.now()
       await tree.terminate(grace)
       expect(await tree.exited).toEqual({ code: 17, signal: null })
       await out.after('finished')
       await tree.emptied
+      expect(performance.now() - begun, 'the grace is longer').toBeLessThan(grace / 4)
+      expect(await tree.report()).toMatchObject({ ...nothingLeft, killed: 0 })
     })
 
-    test('reaches what a root that has exited left behind', async () => {
+    test('case 19b: reaches a child that a thread other than the main one has forked', async () => {
+      const forks = here().launch(process.execPath, [fixture('forks-from-a-thread.mjs')])
+      const { tree, out } = await forks
+      const child = living(Number(await out.after('child')))
+      await tree.terminate(grace)
+      await tree.emptied
+      expect(isAlive(child.pid, child.startTime)).toBe(false)
+      expect(await tree.report()).toMatchObject({ ...nothingLeft, killed: 0 })
+    })
+
+    test('case 7: reaches what a root that has exited left behind', async () => {
       const { tree, out } = await here().launchFixture('daemonizes.sh')
       const daemon = living(Number(await out.after('daemon')))
       await tree.exited
@@ -55,7 +68,7 @@ export function exerciseEnding(
   })
 
   describe('kill', () => {
-    test('ends what ignores SIGTERM', async () => {
+    test('case 8: ends what ignores SIGTERM', async () => {
       const { tree, out } = await here().launchFixture('ignores-sigterm.sh')
       await out.after('ready')
       await tree.terminate(grace)
@@ -75,7 +88,7 @@ export function exerciseEnding(
       expect(await tree.report()).toMatchObject({ ...nothingLeft, killed: 2 })
     })
 
-    test.each([0, 3])('ends background jobs after their root exited with %i', async (code) => {
+    test.each([0, 3])('case 7: ends background jobs after their root exited with %i', async (code) => {
       const { tree, out } = await here().launchFixture('leaves-background-jobs.sh', [String(code)])
       expect(await tree.exited).toEqual({ code, signal: null })
       const before = await tree.report()
@@ -87,26 +100,32 @@ export function exerciseEnding(
       expect(await tree.report()).toMatchObject({ ...nothingLeft, killed: 4, lingered: [{}, {}, {}, {}] })
     })
 
-    test.each(['stay', 'exit'])('ends a daemon that kept its environment, roots that %s', async (mode) => {
-      const { tree, out } = await here().launchFixture('daemonizes.sh', [mode])
-      const daemon = living(Number(await out.after('daemon')))
-      if (mode === 'exit') await tree.exited
-      tree.kill()
-      await tree.emptied
-      expect(isAlive(daemon.pid, daemon.startTime)).toBe(false)
-    })
+    test.each(['stay', 'exit'])(
+      'case 8: ends a daemon that kept its environment, roots that %s',
+      async (mode) => {
+        const { tree, out } = await here().launchFixture('daemonizes.sh', [mode])
+        const daemon = living(Number(await out.after('daemon')))
+        if (mode === 'exit') await tree.exited
+        tree.kill()
+        await tree.emptied
+        expect(isAlive(daemon.pid, daemon.startTime)).toBe(false)
+      },
+    )
 
-    test.each(['stay', 'exit'])('outruns a program that forks without pause, roots that %s', async (mode) => {
-      const { tree, out } = await here().launchFixture('hops-by-forking.sh', [mode])
-      await out.after('hop 5')
-      tree.kill()
-      await tree.emptied
-      await out.ended
-      if (outrunsForks) expect(out.all.length).toBeLessThan(60)
-      expect(await tree.report()).toMatchObject(nothingLeft)
-    })
+    test.each(['stay', 'exit'])(
+      'case 8: outruns a program that forks without pause, roots that %s',
+      async (mode) => {
+        const { tree, out } = await here().launchFixture('hops-by-forking.sh', [mode])
+        await out.after('hop 5')
+        tree.kill()
+        await tree.emptied
+        await out.ended
+        if (outrunsForks) expect(out.all.length).toBeLessThan(60)
+        expect(await tree.report()).toMatchObject(nothingLeft)
+      },
+    )
 
-    test('ends a tree of many, in other sessions too', async () => {
+    test('case 8: ends a tree of many, in other sessions too', async () => {
       const script = 'for i in $(seq 30); do sleep 1000 & setsid sleep 1000 & done; echo ready; wait'
       const { tree, out } = await here().launch('bash', ['-c', script])
       await out.after('ready')
@@ -115,7 +134,7 @@ export function exerciseEnding(
       expect((await tree.report()).killed).toBeGreaterThanOrEqual(61)
     })
 
-    test('touches neither siblings nor strangers', async () => {
+    test('case 9: touches neither siblings nor strangers', async () => {
       const [first, second] = await Promise.all([
         here().launchFixture('ignores-sigterm.sh'),
         here().launchFixture('ignores-sigterm.sh', [], { run: `${here().run}/inner` }),
@@ -129,7 +148,7 @@ export function exerciseEnding(
       await second.tree.emptied
     })
 
-    test('of a tree that has ended signals nobody', async () => {
+    test('case 9: of a tree that has ended signals nobody', async () => {
       const { tree } = await here().launch('true')
       await tree.emptied
       const kill = vi.spyOn(process, 'kill')
@@ -159,7 +178,7 @@ export function exerciseEnding(
     expect(left).toMatchObject(nothingSwept)
   })
 
-  test(`a daemon that scrubs its environment ${holdsEscapes ? 'is held' : 'escapes'}`, async () => {
+  test(`case 8: a daemon that scrubs its environment ${holdsEscapes ? 'is held' : 'escapes'}`, async () => {
     const { tree, out } = await here().launchFixture('escapes-by-setsid.sh')
     const escaped = living(Number(await out.after('escaped')))
     tree.kill()

@@ -1,11 +1,22 @@
+import { constants } from 'node:os'
 import { describe, expect, test } from 'vitest'
 import type { Expectations } from './exercise-containment.ts'
 import type { Launching } from './launching.ts'
 
+/** Those that Node has a name for; two names of one number are one signal. */
+const deadly = Object.entries(constants.signals).filter(
+  ([name, number], at, all) =>
+    !/^SIG(STOP|TSTP|TTIN|TTOU|CHLD|CONT|URG|WINCH)$/.test(name) &&
+    all.findIndex((one) => one[1] === number) === at,
+)
+
 /** What is told of the root's end, and its output and input around it. */
-export function exerciseExit(here: () => Launching, { nothingLeft }: Expectations): void {
+export function exerciseExit(
+  here: () => Launching,
+  { nothingLeft, tellsRealTimeSignals, accountsUsage }: Expectations,
+): void {
   describe('an exit', () => {
-    test('passes every code from 0 to 255 through', async () => {
+    test('case 1: passes every code from 0 to 255 through', async () => {
       const codes = Array.from({ length: 256 }, (_, code) => code)
       for (let first = 0; first < codes.length; first += 32) {
         const batch = codes.slice(first, first + 32)
@@ -20,17 +31,28 @@ export function exerciseExit(here: () => Launching, { nothingLeft }: Expectation
       }
     })
 
-    test.each(['SIGKILL', 'SIGTERM', 'SIGSEGV', 'SIGHUP'])(
-      'by %s is a signal, not a code',
-      async (signal) => {
-        const { tree } = await here().launch('bash', ['-c', `ulimit -c 0; kill -${signal.slice(3)} $$`])
-        expect(await tree.exited).toEqual({ code: null, signal })
-        await tree.emptied
-        expect(await tree.report()).toMatchObject({ ...nothingLeft, killed: 0, lingered: [] })
-      },
-    )
+    test('case 1: by any signal that can end a process is that signal, not a code', async () => {
+      const deaths = await Promise.all(
+        deadly.map(async ([signal, number]) => {
+          // A shell ignores some of them for itself, and Perl one.
+          const dies = `$SIG{FPE} = "DEFAULT"; kill ${number}, $$; sleep 10`
+          const { tree } = await here().launch('sh', ['-c', 'ulimit -c 0; exec perl -e "$0"', dies])
+          await tree.emptied
+          expect(await tree.report()).toMatchObject({ ...nothingLeft, killed: 0, lingered: [] })
+          return [signal, await tree.exited]
+        }),
+      )
+      expect(deaths).toEqual(deadly.map(([signal]) => [signal, { code: null, signal }]))
+    })
 
-    test('is told while a descendant holds the output open, and what was written before is there', async () => {
+    test(`case 1: by a real-time signal is ${tellsRealTimeSignals ? 'that signal' : 'a code 0, which is all that Node tells'}`, async () => {
+      const { tree } = await here().launch('bash', ['-c', 'kill -64 $$'])
+      const told = tellsRealTimeSignals ? { code: null, signal: 'SIG64' } : { code: 0, signal: null }
+      expect(await tree.exited).toEqual(told)
+      await tree.emptied
+    })
+
+    test('case 10: is told while a descendant holds the output open, and what was written before is there', async () => {
       const { tree, out } = await here().launchFixture('holds-stdout.sh')
       expect(await tree.exited).toEqual({ code: 0, signal: null })
       await out.after('before')
@@ -40,7 +62,17 @@ export function exerciseExit(here: () => Launching, { nothingLeft }: Expectation
       expect((await tree.report()).lingered).toHaveLength(1)
     })
 
-    test('keeps output for a reader that comes late', async () => {
+    test(`case 19: comes with the usage of the whole tree${accountsUsage ? '' : ', which nobody here can account'}`, async () => {
+      const { tree } = await here().launchFixture('burns-in-three-generations.pl')
+      await tree.emptied
+      const { usage } = await tree.report()
+      if (accountsUsage) {
+        expect(usage?.cpuMs).toBeGreaterThanOrEqual(900)
+        expect(usage?.maxRssBytes).toBeGreaterThanOrEqual(64 * 1024 * 1024)
+      } else expect(usage).toBeNull()
+    })
+
+    test('case 16: keeps output for a reader that comes late', async () => {
       const { tree, stdout } = await here().launchUnread('bash', ['-c', 'seq 1 5000'])
       await tree.exited
       await tree.emptied
@@ -53,7 +85,7 @@ export function exerciseExit(here: () => Launching, { nothingLeft }: Expectation
       ).toHaveLength(5000)
     })
 
-    test('without reading its input is no error', async () => {
+    test('case 17: without reading its input is no error', async () => {
       const { tree, stdin } = await here().launch('true', [], { stdio: ['pipe', 'pipe', 'inherit'] })
       stdin?.end(Buffer.alloc(10_000_000))
       expect(await tree.exited).toEqual({ code: 0, signal: null })

@@ -13,7 +13,7 @@ export function exerciseLaunch(here: () => Launching): void {
   afterAll(() => rm(folder, { recursive: true }))
 
   describe('a launch that fails', () => {
-    test('of a missing command names it', async () => {
+    test('case 2: of a missing command names it', async () => {
       const launch = here().launch('no-such-command-here')
       await expect(launch).rejects.toMatchObject({ code: 'command_not_found', path: 'no-such-command-here' })
       // Searching this folder is refused to all but root.
@@ -25,7 +25,7 @@ export function exerciseLaunch(here: () => Launching): void {
       await expect(here().launch(path)).rejects.toMatchObject({ code: 'command_not_found', path })
     })
 
-    test('of a file or folder that is not executable names it, also where PATH led to it', async () => {
+    test('case 2: of a file or folder that is not executable names it, also where PATH led to it', async () => {
       const file = join(folder, 'not-executable')
       await writeFile(file, '#!/bin/sh\n', { mode: 0o644 })
       await expect(here().launch(file)).rejects.toMatchObject({ code: 'command_not_executable', path: file })
@@ -37,13 +37,13 @@ export function exerciseLaunch(here: () => Launching): void {
       await expect(launch).rejects.toMatchObject({ code: 'command_not_executable', path: 'not-executable' })
     })
 
-    test('of a script without its interpreter is not executable, for the script is there', async () => {
+    test('case 2: of a script without its interpreter is not executable, for the script is there', async () => {
       const file = join(folder, 'no-interpreter')
       await writeFile(file, '#!/no/such/interpreter\n', { mode: 0o755 })
       await expect(here().launch(file)).rejects.toMatchObject({ code: 'command_not_executable', path: file })
     })
 
-    test('in a missing or wrong working directory names the directory', async () => {
+    test('case 2: in a missing or wrong working directory names the directory', async () => {
       const missing = join(folder, 'missing')
       const launch = here().launch('true', [], { cwd: missing })
       await expect(launch).rejects.toMatchObject({ code: 'launch_failed', path: missing })
@@ -60,7 +60,7 @@ export function exerciseLaunch(here: () => Launching): void {
       await expect(launch).rejects.toMatchObject({ code: 'launch_failed', path: 'true' })
     })
 
-    test('signals nobody', async () => {
+    test('case 3: signals nobody', async () => {
       const kill = vi.spyOn(process, 'kill')
       try {
         await expect(here().launch('no-such-command-here')).rejects.toThrow('no-such-command-here')

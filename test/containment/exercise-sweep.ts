@@ -36,7 +36,7 @@ export function exerciseSweep(here: () => Launching, { nothingSwept }: Expectati
       expect(await sweep([])).toMatchObject({ ...nothingSwept, killed: 2, lingered: [{}, {}] })
     })
 
-    test('ends inner runs, and not those whose name only begins alike', async () => {
+    test('case 9: ends inner runs, and not those whose name only begins alike', async () => {
       const { run } = here()
       await leave(`${run}/inner`, 'ready', 'ignores-sigterm.sh')
       here().otherRuns.push(`${run}b`)
@@ -70,7 +70,7 @@ export function exerciseSweep(here: () => Launching, { nothingSwept }: Expectati
       expect(performance.now() - before).toBeGreaterThanOrEqual(300)
     })
 
-    test('never trusts a recorded number that another process has by now', async () => {
+    test('case 9: never trusts a recorded number that another process has by now', async () => {
       // The same number, another start time; another boot; another pid namespace: strangers, all three.
       const stranger = spawn('sleep', ['1000'], { detached: true, stdio: 'ignore' })
       started.push(stranger)

@@ -11,4 +11,6 @@ exerciseContainment('group, by ps', async () => openGroup({ processes: await ope
   holdsEscapes: false,
   // Between the ps that finds it and its signal lie milliseconds.
   outrunsForks: false,
+  tellsRealTimeSignals: false,
+  accountsUsage: false,
 })

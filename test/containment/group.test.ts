@@ -9,6 +9,8 @@ exerciseContainment('group', openGroup, {
   nothingSwept: { containment: 'group', proof: 'unproven', survivors: [] },
   holdsEscapes: false,
   outrunsForks: true,
+  tellsRealTimeSignals: false,
+  accountsUsage: false,
 })
 
 test('supervises from a worker while the main thread is blocked', async () => {

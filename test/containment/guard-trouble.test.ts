@@ -79,6 +79,7 @@ describe.skipIf(helper === '')('a guard and its launcher in trouble', () => {
       await tree.emptied
       expect(await tree.exited).toEqual({ code: null, signal: 'SIGTERM' })
       const launch = launching.launch(path, [], { bounds: everySoOften })
+      launch.catch(() => {})
       await eventually(async () => (await guards()).length === 1)
       await guard.close()
       await expect(launch).rejects.toMatchObject({ code: 'launch_failed' })
@@ -143,7 +144,12 @@ describe.skipIf(helper === '')('a guard and its launcher in trouble', () => {
       const script = 'trap "" TERM; sleep 1000 & wait'
       const launch = launching.launch(path, ['-c', script], { bounds: { ...everySoOften, grace: 500 } })
       launch.catch(() => {})
-      const guardProcess = await firstOf(guards)
+      // The one whose root hangs: that of the probe may be about to go.
+      const guardProcess = await firstOf(async () => {
+        const all = await guards()
+        const roots = await Promise.all(all.map(({ pid }) => childrenOf(pid)))
+        return all.filter((_, at) => roots[at]?.length === 1)
+      })
       const launcher = living(parentOf(guardProcess.pid))
       process.kill(launcher.pid, 'SIGSTOP')
       await release()

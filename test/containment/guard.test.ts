@@ -11,6 +11,8 @@ const expectations = {
   nothingSwept: { containment: 'group', proof: 'unproven', survivors: [] },
   holdsEscapes: true,
   outrunsForks: true,
+  tellsRealTimeSignals: true,
+  accountsUsage: true,
 } as const
 
 exerciseContainment('guard', () => openGuard({ helper }), expectations)

@@ -83,7 +83,7 @@ describe.each([
     expect(await table.signal(identity, 'SIGKILL')).toBe(false)
   })
 
-  test('takes a reused number for another process, and signals it not', async () => {
+  test('case 9: takes a reused number for another process, and signals it not', async () => {
     const { pid, out } = start('bash', ['--norc', '-c', 'echo ready; read -r'])
     await out.after('ready')
     const identity = await identityOf(pid)

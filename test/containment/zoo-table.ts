@@ -6,35 +6,13 @@
  * Takes some minutes. A number is how many of the program's processes were alive after its run had ended; `.` is none.
  */
 import { openContainment } from '#src/containment/open.js'
-import { openScene } from '../support/stage.ts'
-import { attackers, type Ending, endings, ordinary, storms, survivorsOf } from './zoo.ts'
+import { endings, type Table, tableOf } from './zoo.ts'
 
 const asked = process.argv.slice(2).filter((argument) => !argument.startsWith('--'))
 const kinds = asked.length > 0 ? asked : await kindsHere()
-const results: Record<string, Record<string, Partial<Record<Ending, number>>>> = {}
-
-for (const kind of kinds) {
-  const table: (typeof results)[string] = {}
-  results[kind] = table
-  for (const ending of endings) {
-    if (kind === 'group' && (ending === 'guard' || ending === 'launcher')) continue
-    // The ordinary ones share a gateway; of the others each needs one of its own.
-    for (const names of [ordinary, ...[...storms, ...attackers].map((name) => [name])]) {
-      // Without a guard in between, the grandparent that it kills is this program.
-      if (kind === 'group' && names.includes('kills-its-parents')) continue
-      if (!process.stdout.isTTY) process.stderr.write(`${kind} ${ending} ${names.join(' ')}\n`)
-      const { scene, close } = openScene()
-      const { unannounced = 0, ...found } = await survivorsOf(scene, kind, ending, names)
-      await close()
-      const [only] = names.length === 1 ? names : []
-      for (const [name, survivors] of Object.entries(found)) {
-        const row = table[name] ?? {}
-        table[name] = row
-        row[ending] = survivors + (name === only ? unannounced : 0)
-      }
-    }
-  }
-}
+const results: Record<string, Table> = {}
+const say = (what: string) => process.stdout.isTTY || process.stderr.write(`${what}\n`)
+for (const kind of kinds) results[kind] = await tableOf(kind, say)
 
 if (process.argv.includes('--json')) console.log(JSON.stringify(results, null, 2))
 else for (const kind of kinds) print(kind)

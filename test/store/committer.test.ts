@@ -27,7 +27,7 @@ async function opened(): Promise<{
   return { scene, committer, database, path }
 }
 
-describe('32b: a disk that fills up in the middle of a shared commit', () => {
+describe('case 32b: a disk that fills up in the middle of a shared commit', () => {
   it('fails who does not fit, by name, and nobody else; all goes on when there is room', async () => {
     const { scene, database, path } = await opened()
     const hold = await scene.hold('a', 'k')
@@ -49,7 +49,7 @@ describe('32b: a disk that fills up in the middle of a shared commit', () => {
   })
 })
 
-describe('32b: a commit that fails', () => {
+describe('case 32b: a commit that fails', () => {
   it('is rolled back and made again one by one, so that one request fails', async () => {
     const { scene, committer, database } = await opened()
     const hold = await scene.hold('a', 'k')

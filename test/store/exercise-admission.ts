@@ -168,13 +168,19 @@ export function exerciseAdmission(open: OpenStore): void {
     it('P6: admits no subagent of a run that has ended, stops or never was, but answers again for one', async () => {
       const scene = await Scene.of(open)
       const parent = await scene.hold('parent', 'k')
-      const first = await scene.admit('child', 'l', { parent: 'parent' })
+      const child = await scene.hold('child', 'l', { parent: 'parent' })
       await scene.store.markStopping(parent, { cause: 'cancelled', message: null, grace: null }, noon)
       expect(await codeOf(scene.admit('late', 'm', { parent: 'parent' }))).toBe('run_ended')
+      expect(await scene.admit('child', 'l', { parent: 'parent' })).toMatchObject({ fence: child.fence })
+      expect(await scene.store.subagents('parent')).toMatchObject([{ id: 'child', parent: 'parent' }])
+      await expect(scene.finish(parent), 'before its subagent has ended').rejects.toThrow(
+        'its subagents end before',
+      )
+      await scene.finish(child)
+      expect(await scene.store.subagents('parent')).toEqual([])
       await scene.finish(parent)
       expect(await codeOf(scene.admit('later', 'm', { parent: 'parent' }))).toBe('run_ended')
       expect(await codeOf(scene.admit('orphan', 'm', { parent: 'nobody' }))).toBe('run_ended')
-      expect(await scene.admit('child', 'l', { parent: 'parent' })).toEqual(first)
     })
 
     it('admits nothing for a supervisor that is unknown or closed', async () => {

@@ -4,7 +4,7 @@ import { codeOf, noon, type OpenStore, Scene, stop, tree } from './scene.ts'
 
 export function exerciseTakeover(open: OpenStore): void {
   describe('P9: a dead owner’s run is taken over once', () => {
-    it('has one winner among many claimants in two processes', async () => {
+    it('case 31: has one winner among many claimants in two processes', async () => {
       const scene = await Scene.of(open)
       const other = await scene.beside(open, 'other-0')
       await scene.hold('a', 'k')

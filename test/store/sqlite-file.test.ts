@@ -103,7 +103,7 @@ describe('opening', () => {
   })
 })
 
-describe('a file that is not ours', () => {
+describe('case 32: a file that is not ours', () => {
   it.each([
     ['text', Buffer.from('dear diary,\n'.repeat(1_000))],
     ['one line', Buffer.from('x')],
@@ -174,9 +174,40 @@ describe('a file that is not ours', () => {
       message: expect.stringContaining('is damaged'),
     })
   })
+
+  it.each(['damaged', 'of a later version', 'read-only'])(
+    'is used again, with all that was acknowledged, when it is whole again: %s',
+    async (what) => {
+      const folder = await temporaryFolder()
+      const path = join(folder, 'coppice.db')
+      const scene = new Scene(await openStore(path), path)
+      await scene.supervisor('s1')
+      await scene.pass('k', ['kept'])
+      await scene.store.close()
+      const bytes = await readFile(path)
+      if (what === 'damaged') await writeFile(path, Buffer.from(bytes).fill(0xa5, 0, 4_096))
+      else if (what === 'of a later version') makeDatabase(path, 'PRAGMA user_version = 99')
+      else {
+        await chmod(folder, 0o555)
+        onTestFinished(() => chmod(folder, 0o755))
+        await chmod(path, 0o444)
+      }
+      const refused =
+        what === 'read-only'
+          ? JSON.parse(await run('opens-as-nobody.mjs', path))
+          : await openStore(path).catch((error: unknown) => error)
+      expect(refused).toMatchObject({ path, message: expect.stringContaining(path) })
+      await chmod(folder, 0o755)
+      await chmod(path, 0o600)
+      if (what !== 'read-only') await writeFile(path, bytes)
+      const again = await sceneAt(path)
+      expect(await again.store.transcript('k', {})).toMatchObject([{ entry: 'kept' }, { kind: 'ending' }])
+      await again.finish(await again.hold('again', 'k'))
+    },
+  )
 })
 
-describe('a file that is taken away while in use', () => {
+describe('case 32: a file that is taken away while in use', () => {
   it.each([
     ['deleted', (path: string) => rename(path, `${path}.away`), 'was deleted or moved away'],
     [
@@ -206,7 +237,7 @@ describe('a file that is taken away while in use', () => {
     expect(await scene.store.transcript('k', {})).toMatchObject([{ entry: 'kept' }])
   })
 
-  it('32a: a backup from within the process loses acknowledged commits, which the store tells', async () => {
+  it('case 32a: a backup from within the process loses acknowledged commits, which the store tells', async () => {
     const folder = await temporaryFolder()
     const path = join(folder, 'state', 'coppice.db')
     const scene = await sceneAt(path)

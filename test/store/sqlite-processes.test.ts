@@ -16,7 +16,7 @@ function start(program: string, ...parameters: string[]) {
   return child
 }
 
-describe('P2, P9: kill -9 of a writer', () => {
+describe('case 33, P2, P9: kill -9 of a writer', () => {
   it('leaves every acknowledged run ended, its entry and ending in the transcript, and no half of one', async () => {
     const path = join(await temporaryFolder(), 'coppice.db')
     for (const [generation, lines] of [1, 40, 600].entries()) {

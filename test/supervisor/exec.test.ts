@@ -161,47 +161,6 @@ describe('run.exec', () => {
 })
 
 describe('coppice/exec: a tree without run or store', () => {
-  test('case 10: a grandchild that holds stdout does not delay the result, and what it wrote is there', async ({
-    scene,
-  }) => {
-    expect(scene.living()).toEqual([])
-    const begun = performance.now()
-    const result = await sh('echo before; sleep 600 & echo after')
-    expect(result.stdout).toBe('before\nafter\n')
-    expect(result.tree.lingered).toHaveLength(1)
-    expect(performance.now() - begun).toBeLessThan(5000)
-  })
-
-  test('case 16: 100 MB through a pipe keep head and tail and count the rest; nothing comes after the result', async ({
-    scene,
-  }) => {
-    expect(scene.living()).toEqual([])
-    const handle = sh('echo first; head -c 104857600 /dev/zero; echo last', { output: { limit: MB } })
-    let streamed = 0
-    let settled = false
-    handle.stdout.on('data', (chunk: Buffer) => {
-      expect(settled).toBe(false)
-      streamed += chunk.length
-    })
-    const result = await handle
-    settled = true
-    expect(result.stdout.startsWith('first\n')).toBe(true)
-    expect(result.stdout.endsWith('last\n')).toBe(true)
-    expect(result.truncated).toBe(100 * MB + 'first\nlast\n'.length - MB)
-    await eventually(() => streamed === 100 * MB + 'first\nlast\n'.length)
-  })
-
-  test('case 16: bytes that are no UTF-8, a line of 10 MB, and lines as they come', async ({ scene }) => {
-    expect(scene.living()).toEqual([])
-    expect((await sh(String.raw`printf 'a\377b'`)).stdout).toBe('a\uFFFDb')
-    const lines: string[] = []
-    for await (const line of sh(
-      String.raw`printf 'é\n'; head -c 10485760 /dev/zero | tr '\0' x; printf '\nlast'`,
-    ))
-      lines.push(line)
-    expect(lines.map((line) => line.length)).toEqual([1, 10 * MB, 4])
-  })
-
   test('a reader that stops makes the tool wait, and gets everything when it goes on', async ({ scene }) => {
     expect(scene.living()).toEqual([])
     const handle = sh('head -c 20971520 /dev/zero; echo done >&2')
@@ -215,22 +174,6 @@ describe('coppice/exec: a tree without run or store', () => {
     for await (const chunk of stdout) read += (chunk as Buffer).length
     expect(read).toBe(20 * MB)
     expect(await handle).toMatchObject({ ok: true })
-  })
-
-  test('case 17: stdin is empty by default, an input of 10 MB arrives, and EPIPE is no crash', async ({
-    scene,
-  }) => {
-    expect(scene.living()).toEqual([])
-    expect(await sh('cat')).toMatchObject({ ok: true, stdout: '' })
-    expect((await sh('wc -c', { input: 'x'.repeat(10 * MB) })).stdout.trim()).toBe(String(10 * MB))
-    expect(await sh('exit 0', { input: 'x'.repeat(10 * MB) })).toMatchObject({ ok: true })
-    const chat = sh('read a; echo "got $a"; read b; echo "then $b"', { stdio: 'pipe' })
-    chat.stdin?.write('one\n')
-    const answers = chat[Symbol.asyncIterator]()
-    expect(await answers.next()).toMatchObject({ value: 'got one' })
-    chat.stdin?.end('two\n')
-    expect(await answers.next()).toMatchObject({ value: 'then two' })
-    expect(await chat).toMatchObject({ ok: true })
   })
 
   test('environment, folder and arguments are as asked', async ({ scene }) => {

@@ -9,7 +9,7 @@ import { eventually } from '../support/eventually.ts'
 import { fixture, type Scene, test } from '../support/scene.ts'
 
 /** Case 24: cancel while launching, here in an exec that waits for a file system that does not answer. */
-describe.skipIf(bestHere.containment === 'group')('a launch that hangs', () => {
+describe.skipIf(bestHere.containment === 'group')('case 24: a launch that hangs', () => {
   async function hungProgram(scene: Scene): Promise<string> {
     const path = join(scene.folder, 'hung')
     await copyFile('/bin/sleep', path)

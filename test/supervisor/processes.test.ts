@@ -34,7 +34,7 @@ describe('several processes with one state file', () => {
     await supervisor.close()
   })
 
-  test('P9: a supervisor that was killed: the next run takes its session over at once and sweeps its trees', async ({
+  test('case 30, P9: a supervisor that was killed: the next run takes its session over at once and sweeps its trees', async ({
     scene,
   }) => {
     const dead = scene.host('host-holds-a-session.mjs', ['held'])
@@ -89,7 +89,7 @@ describe('several processes with one state file', () => {
     await supervisor.close()
   })
 
-  test('P4, P7: a blocked host: its run ends on time as seen from outside, and its other session’s tree lives on', async ({
+  test('case 20, P4, P7: a blocked host: its run ends on time as seen from outside, and its other session’s tree lives on', async ({
     scene,
   }) => {
     const host = scene.host('host-blocks-its-loop.mjs')
@@ -130,7 +130,7 @@ describe('handleSignals', () => {
     expect(stdout).toBe('ready\nheard\nended run_cancelled\n')
   })
 
-  test('a second signal skips the grace', async ({ scene }) => {
+  test('case 6: a second signal skips the grace', async ({ scene }) => {
     const host = scene.host('host-handles-signals.mjs', ['10m'])
     await host.lines.after('ready')
     host.child.kill('SIGTERM')

@@ -29,6 +29,12 @@ export function living(pid: number): Living {
   return { pid, startTime }
 }
 
+/** None where no process of this number lives. */
+export function livingIfAny(pid: number): Living[] {
+  const startTime = pid > 0 ? startTimeOf(pid) : null
+  return startTime === null ? [] : [{ pid, startTime }]
+}
+
 /** Living processes whose COPPICE_RUN is this or below it, or whose COPPICE_TREE is this. */
 export function carriers(value: string): Living[] {
   return readdirSync('/proc').flatMap((name) => {

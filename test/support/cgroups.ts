@@ -32,6 +32,21 @@ export function cgroupsOf(pid: number): string[] {
     : cgroupsBelow(cgroupsHere.base).filter((path) => path.includes(`/coppice-${pid}-`))
 }
 
+/** The directory of the cgroup that this process is in; empty where it is in none that trees have here. */
+export function cgroupHolding(pid: number): string {
+  if (cgroupsHere.base === null) return ''
+  const all = [cgroupsHere.base, ...cgroupsBelow(cgroupsHere.base)]
+  return all.find((directory) => processesOf(directory).includes(pid)) ?? ''
+}
+
+function processesOf(directory: string): number[] {
+  try {
+    return readFileSync(join(directory, 'cgroup.procs'), 'utf8').split('\n').filter(Boolean).map(Number)
+  } catch {
+    return []
+  }
+}
+
 /** The cgroup v2 path of a process. */
 export function cgroupOf(pid: number): string {
   return /^0::(.*)$/m.exec(readFileSync(`/proc/${pid}/cgroup`, 'utf8'))?.[1] ?? ''

@@ -4,7 +4,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { nameOf, parentOf, startTimeOf } from './alive.ts'
+import { killIfAlive, livingIfAny, nameOf, parentOf, startTimeOf } from './alive.ts'
 import { eventually } from './eventually.ts'
 import { Lines } from './lines.ts'
 
@@ -17,6 +17,8 @@ export function fixture(name: string): string {
 /** A stage of its own for each test: a folder, a state file, and a mark on every process that it starts. */
 export interface Scene {
   readonly folder: string
+  /** The command's file, for a tool that runs it. */
+  readonly command: string
   readonly state: string
   readonly env: NodeJS.ProcessEnv
   /** Starts the command. */
@@ -31,6 +33,8 @@ export interface Scene {
   lockState(): Promise<AsyncDisposable>
   /** Living processes that carry the mark, without those that the test holds itself and coppice's own. */
   living(): number[]
+  /** The guards that live. */
+  guards(): number[]
   /** The launchers that live: one goes when the last of its guards has gone, and that when its tree is empty. */
   launchers(): number[]
 }
@@ -78,8 +82,10 @@ export function openScene(): { scene: Scene; close(): Promise<string[]> } {
   process.env.COPPICE_TEST = mark
   process.env.XDG_RUNTIME_DIR = folder
   const scene: Scene = {
+    guards: () => marked(mark).filter((pid) => nameOf(pid) === 'coppice-guard'),
     launchers: () => marked(mark).filter((pid) => nameOf(pid).startsWith('coppice-launch')),
     folder,
+    command,
     state,
     env,
     coppice: (args, options) => node([command, ...args], options),
@@ -103,7 +109,10 @@ export function openScene(): { scene: Scene; close(): Promise<string[]> } {
       // The launcher of this process's own keeper lives as long as that; any other, and every guard, has to be gone.
       const left = () => marked(mark).filter((pid) => !isOurLauncher(pid))
       await eventually(() => left().length === 0, { within: 3000 }).catch(() => {})
-      const late = left().map((pid) => `${pid}: ${commandLine(pid)}`)
+      const alive = left().flatMap(livingIfAny)
+      const late = alive.map(({ pid }) => `${pid}: ${commandLine(pid)}`)
+      // The test has failed by that; the machine is not to keep what it left.
+      for (const process of alive) killIfAlive(process)
       rmSync(folder, { recursive: true, force: true })
       return late
     },

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { CoppiceError } from '../../errors.js'
 import type { LaunchRequest } from '../contract.js'
-import type { LimitName, Limits } from '../limits.js'
+import type { Limits, TreeLimitName } from '../limits.js'
 import type { ProcessTable } from '../processes/table.js'
 import { findCgroupBase } from './cgroup-directory.js'
 import { ownerName, supervisorName, treeName } from './cgroup-names.js'
@@ -13,7 +13,7 @@ const attempts = 20
 /** Milliseconds that an opening supervisor gives the processes of a dead one to be gone. */
 const deadBound = 2_000
 
-const controllers: Record<LimitName, string> = { pids: 'pids', memory: 'memory', cpus: 'cpu' }
+const controllers: Record<TreeLimitName, string> = { pids: 'pids', memory: 'memory', cpus: 'cpu' }
 
 /**
  * Makes a cgroup for each tree: `BASE/SUPERVISOR/OWNER/TREE`. While there is no tree there is none of them: the guard of
@@ -28,7 +28,7 @@ export class Cgroups {
   static async open(table: ProcessTable): Promise<Cgroups> {
     const { directory, isGiven } = findCgroupBase()
     await endDeadCgroups(directory, table, deadBound)
-    if (isGiven) for (const name of Object.values(controllers)) handOn(directory, name)
+    if (isGiven) handOn(directory)
     return new Cgroups(directory, supervisorName(table.self))
   }
 
@@ -39,7 +39,7 @@ export class Cgroups {
   }
 
   /** Without their controllers, the guard looks at processes and memory itself. */
-  get limits(): readonly LimitName[] {
+  get limits(): readonly TreeLimitName[] {
     return this.#controllers.has('cpu') ? ['pids', 'memory', 'cpus'] : ['pids', 'memory']
   }
 
@@ -61,7 +61,7 @@ export class Cgroups {
 
   #limit(leaf: string, limits: Limits): void {
     const owner = dirname(leaf)
-    const wanted = (Object.keys(controllers) as LimitName[]).filter(
+    const wanted = (Object.keys(controllers) as TreeLimitName[]).filter(
       (name) => Number.isFinite(limits[name]) && this.#controllers.has(controllers[name]),
     )
     for (const name of wanted) {
@@ -86,11 +86,26 @@ function handedOn(directory: string): string[] {
   return readFileSync(join(directory, 'cgroup.subtree_control'), 'utf8').trim().split(' ')
 }
 
-/** The kernel refuses where processes live in the cgroup itself, or where it has not got the controller. */
-function handOn(directory: string, controller: string): void {
-  try {
-    write(directory, 'cgroup.subtree_control', `+${controller}`)
-  } catch {}
+/**
+ * Hands its controllers on, those that it has got. Not where processes live in it: there the kernel refuses `memory`, but
+ * with `cpu` or `pids` it makes a threaded domain of it, below which no process can be put (cgroups(7)).
+ */
+function handOn(directory: string): void {
+  if (isRoot(directory) || readFileSync(join(directory, 'cgroup.procs'), 'utf8') === '') {
+    for (const name of ['memory', 'pids', 'cpu']) {
+      try {
+        write(directory, 'cgroup.subtree_control', `+${name}`)
+      } catch (error) {
+        // Somebody has come into it meanwhile.
+        if ((error as NodeJS.ErrnoException).code === 'EBUSY') return
+      }
+    }
+  }
+}
+
+/** The root of all, which may have processes beside its controllers, has no type. */
+function isRoot(directory: string): boolean {
+  return !existsSync(join(directory, 'cgroup.type'))
 }
 
 function write(directory: string, name: string, text: string): void {

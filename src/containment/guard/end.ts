@@ -37,6 +37,9 @@ function exitOf(status: number): Exit {
   return { code: null, signal: signalNames.get(signal) ?? (`SIG${signal}` as NodeJS.Signals) }
 }
 
+/** Of two names for one number the first is the usual one, as SIGABRT before SIGIOT: the last to be set stays. */
 const signalNames = new Map(
-  Object.entries(constants.signals).map(([name, number]) => [number, name as NodeJS.Signals]),
+  Object.entries(constants.signals)
+    .reverse()
+    .map(([name, number]) => [number, name as NodeJS.Signals]),
 )

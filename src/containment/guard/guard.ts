@@ -30,6 +30,8 @@ export interface GuardOptions {
  */
 const launchesAtOnce = 16
 const longestTurn = 100
+/** Milliseconds. A launcher whose trees have ended needs one or two; one that still ends some is not waited for. */
+const closeBound = 500
 
 /**
  * The containment that nothing escapes: a native guard for each tree, to which the kernel hands every descendant
@@ -107,6 +109,8 @@ export async function openGuard({
     async close() {
       isClosed = true
       launcher.close()
+      // Once this thread has ended nobody waits for it any more: it would be a zombie for as long as the host lives.
+      await settlesWithin(closeBound, launcher.exited)
     },
   }
   try {

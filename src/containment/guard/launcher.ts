@@ -27,6 +27,7 @@ export class Launcher {
   readonly #reader = new FrameReader()
   readonly #hello = deferred<void>()
   readonly #gone = deferred<void>()
+  readonly #exited = deferred<void>()
   #isGone = false
   #lastTree = 0
 
@@ -53,7 +54,8 @@ export class Launcher {
     })
     const child = subprocess.nodeChildProcess
     this.pid = child.pid ?? 0
-    child.on('error', () => {})
+    child.on('error', () => this.#exited.resolve())
+    child.on('exit', () => this.#exited.resolve())
     subprocess.finally(() => this.#lose())
     child.unref()
     const control = child.stdio[3] as Socket | null | undefined
@@ -62,6 +64,11 @@ export class Launcher {
     control.on('error', () => {})
     control.on('close', () => this.#lose())
     control.on('data', (chunk: Buffer) => this.#receive(chunk))
+  }
+
+  /** Resolves when it has exited and was waited for. */
+  get exited(): Promise<void> {
+    return this.#exited.promise
   }
 
   get isGone(): boolean {

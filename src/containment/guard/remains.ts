@@ -8,10 +8,14 @@ import { type LastWord, readLastWord } from './last-word.js'
 /** The name that a guard gives itself. */
 const guardName = 'coppice-guard'
 
+/** Guards and launchers; the kernel cuts a name after 15 bytes. */
+const ofCoppice = /^coppice-(guard|launche)/
+
 /** Milliseconds. */
 const shortestInterval = 10
 const longestInterval = 100
-const wordBound = 500
+/** A guard that its tree keeps from the processor may take this long to see it empty; one that was killed leaves none. */
+const wordBound = 2_000
 
 export interface GuardedRemains extends Remains {
   /**
@@ -33,6 +37,7 @@ export async function endGuardedRemains(target: GuardedRemains, table: ProcessTa
   const until = performance.now() + target.grace + target.killBound
   for (let interval = shortestInterval; performance.now() < until; interval *= 1.5) {
     const processes = await table.list()
+    await table.signalAll(unbornOrphans(processes), 'SIGKILL')
     const above = guardsAbove(await membership.members(processes), processes)
     const known = processes.filter((one) => one.pid === target.guard && isGuard(one))
     const guards = [...above, ...known]
@@ -46,6 +51,7 @@ export async function endGuardedRemains(target: GuardedRemains, table: ProcessTa
   }
   const words = await Promise.all(target.lastWords.map(lastWord))
   const report = await endRemains(target, table)
+  await table.signalAll(unbornOrphans(await table.list()), 'SIGKILL')
   const killed = words.reduce((sum, word) => sum + (word?.killed ?? 0), report.killed)
   // Each guard has proved its own tree; that nothing else is left is seen, and of a tree without a word no more.
   const isProven = words.length > 0 && words.every((word) => word !== null) && report.proof === 'unproven'
@@ -67,6 +73,20 @@ export function guardsAbove(
     if (ancestor?.name === guardName) guards.add(ancestor)
   }
   return [...guards]
+}
+
+/**
+ * Roots that have not become their command yet, in an exec that hangs, and whose guard and launcher were both killed: they
+ * bear the guard's name and no cookie, and whoever's they were, nobody else will ever end them. A guard leads a process
+ * session, or is in its launcher's group (protocol.md, the terminal); a root leads a group and no session.
+ */
+function unbornOrphans(processes: readonly ProcessEntry[]): ProcessEntry[] {
+  const above = new Set(
+    processes.filter((one) => one.state === 'alive' && ofCoppice.test(one.name)).map(({ pid }) => pid),
+  )
+  return processes.filter(
+    (one) => isGuard(one) && one.pgid === one.pid && one.sid !== one.pid && !above.has(one.ppid),
+  )
 }
 
 function isGuard({ name, state }: ProcessEntry): boolean {

@@ -25,6 +25,8 @@ export function refusals(): string {
       'the first cause stays': 'OLD.cause IS NOT NULL AND NEW.cause IS NOT OLD.cause',
       'its trees end with a run':
         'NEW.ended_at IS NOT NULL AND EXISTS (SELECT 1 FROM trees WHERE run = OLD.seq AND ended_at IS NULL)',
+      'its subagents end before a run':
+        'NEW.ended_at IS NOT NULL AND EXISTS (SELECT 1 FROM runs WHERE parent = OLD.id AND ended_at IS NULL)',
     }),
     refuse('UPDATE OF fence, turn, previous ON runs', {
       'a turn never changes':

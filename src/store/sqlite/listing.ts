@@ -44,10 +44,15 @@ const selectNumbered = selectRun.replace('SELECT', 'SELECT r.seq,')
 const matches = '($supervisor IS NULL OR v.id = $supervisor) AND ($state IS NULL OR r.state = $state)'
 
 function unfinishedRuns(database: DatabaseSync) {
-  // Two queries, so that each can use its partial index.
-  const byCondition = [isLive, "state = 'waiting'"].map((condition) =>
+  // Two queries, so that each can use its partial index; by name, since SQLite would rather walk all runs of all time
+  // backwards than sort a few.
+  const byCondition = [
+    ['lock', isLive],
+    ['queue', "state = 'waiting'"],
+  ].map(([index, condition]) =>
     database.prepare(
-      `${selectNumbered} WHERE r.${condition} AND ${matches} AND ($session IS NULL OR s.key = $session) ORDER BY r.seq DESC LIMIT $limit`,
+      `${selectNumbered.replace('FROM runs r', `FROM runs r INDEXED BY ${index}`)}
+      WHERE r.${condition} AND ${matches} AND ($session IS NULL OR s.key = $session) ORDER BY r.seq DESC LIMIT $limit`,
     ),
   )
   return ({ state, session, supervisor }: RunFilter, limit: number): StoredRun[] => {

@@ -8,11 +8,15 @@ import { isLive } from './schema.js'
 
 const mostSessions = 10_000
 const mostTrees = 10_000
+const mostSubagents = 10_000
 
 export function readingVerbs(database: DatabaseSync) {
   const { findIfAny } = finder(database)
   const treesOf = database.prepare(`
     SELECT t.* FROM trees t WHERE t.run = (SELECT seq FROM runs WHERE id = ?) ORDER BY t.seq LIMIT ?`)
+  const subagentsOf = database.prepare(`
+    ${selectRun.replace('FROM runs r', 'FROM runs r INDEXED BY children')}
+    WHERE r.parent = ? AND r.ended_at IS NULL ORDER BY r.seq LIMIT ?`)
   const holderOf = database.prepare(`${selectRun} WHERE s.key = ? AND r.${isLive}`)
   // Those that are held come first: where there are more than can be told, the idle ones are left out.
   const sessions = database.prepare(`
@@ -21,10 +25,17 @@ export function readingVerbs(database: DatabaseSync) {
     FROM sessions s LEFT JOIN runs r ON r.session = s.id AND r.${isLive}
     ORDER BY r.id IS NULL, s.key LIMIT ?`)
 
+  // Of the commits of other connections (https://www.sqlite.org/pragma.html#pragma_data_version).
+  const version = database.prepare('PRAGMA data_version')
+
   return {
     run: findIfAny,
+    version: (): unknown => version.get()?.data_version,
     trees(run: string): StoredTree[] {
       return allAs<TreeRow>(treesOf.all(run, mostTrees)).map(storedTree)
+    },
+    subagents(run: string): StoredRun[] {
+      return allAs<RunRow>(subagentsOf.all(run, mostSubagents)).map(storedRun)
     },
     holder(session: string): StoredRun | null {
       const row = as<RunRow>(holderOf.get(session))

@@ -126,6 +126,10 @@ export class SqliteStore implements Store {
     return this.#committer.read(() => this.#verbs.trees(run))
   }
 
+  subagents(run: string): Promise<StoredRun[]> {
+    return this.#committer.read(() => this.#verbs.subagents(run))
+  }
+
   sessions(): Promise<StoredSession[]> {
     return this.#committer.read(() => this.#verbs.sessions())
   }
@@ -144,6 +148,10 @@ export class SqliteStore implements Store {
 
   transcript(session: string, range: TranscriptRange): Promise<TranscriptItem[]> {
     return this.#committer.read(() => this.#verbs.transcript(session, range))
+  }
+
+  version(): Promise<unknown> {
+    return this.#committer.read(() => this.#verbs.version())
   }
 
   lockHolders(): Promise<number[]> {

@@ -53,6 +53,7 @@ export class ExecHandle implements PromiseLike<ExecResult> {
   readonly #result = deferred<ExecResult>()
   readonly #drainBound: number
   readonly #limits: Limits
+  #written = 0
   #link: KeeperLink | null = null
   #pipes: TreePipes | null = null
   #inputTaken: (() => void) | null = null
@@ -63,10 +64,14 @@ export class ExecHandle implements PromiseLike<ExecResult> {
     this.id = tree
     this.#owner = owner
     const output = (stream: OutputStream) =>
-      new Output(exec.limit, (bytes) => {
-        if (this.#pipes === null) this.#link?.post({ type: 'credit', tree, stream, bytes })
-        else this.#pipes.credit(stream, bytes)
-      })
+      new Output(
+        exec.limit,
+        (bytes) => {
+          if (this.#pipes === null) this.#link?.post({ type: 'credit', tree, stream, bytes })
+          else this.#pipes.credit(stream, bytes)
+        },
+        (bytes) => this.#count(bytes),
+      )
     this.#outputs = { 1: output(1), 2: output(2) }
     this.#drainBound = exec.request.bounds.drainBound
     this.#limits = exec.request.limits
@@ -147,7 +152,7 @@ export class ExecHandle implements PromiseLike<ExecResult> {
     try {
       this.#pipes = TreePipes.open(pipes, this.#outputs)
     } catch (error) {
-      link.post({ type: 'cancelTree', tree: this.id, grace: 0 })
+      link.post({ type: 'cancelTree', tree: this.id, grace: 0, ended: 'cancelled' })
       throw error
     } finally {
       link.post({ type: 'opened', tree: this.id })
@@ -157,7 +162,16 @@ export class ExecHandle implements PromiseLike<ExecResult> {
   /** A tree that is still being launched is not known by its id yet: then this is called again. */
   #postCancel(): void {
     if (this.#cancelled === null) return
-    this.#link?.post({ type: 'cancelTree', tree: this.id, grace: this.#cancelled.grace })
+    const { grace } = this.#cancelled
+    this.#link?.post({ type: 'cancelTree', tree: this.id, grace, ended: 'cancelled' })
+  }
+
+  /** Over its limit of output it is killed at once, as over any other. */
+  #count(bytes: number): void {
+    const before = this.#written
+    this.#written += bytes
+    if (before > this.#limits.output || this.#written <= this.#limits.output) return
+    this.#link?.post({ type: 'cancelTree', tree: this.id, grace: 0, ended: 'over_limit' })
   }
 
   /** A tree may end before its launch is told: the keeper answers in turns of its own. */
@@ -173,7 +187,7 @@ export class ExecHandle implements PromiseLike<ExecResult> {
     this.#outputs[1].end()
     this.#outputs[2].end()
     this.#input?.destroy()
-    const told = toResult(result, this.#outputs, this.#limits)
+    const told = toResult(this.#exceeded(result), this.#outputs, this.#limits)
     if (!result.byRun) {
       this.#result.resolve(told)
       return
@@ -182,6 +196,13 @@ export class ExecHandle implements PromiseLike<ExecResult> {
     this.#result.reject(
       new CoppiceError(code, message, { ...details, exec: told, ...(cause === undefined ? {} : { cause }) }),
     )
+  }
+
+  /** The tree does not know of this limit. */
+  #exceeded(result: TreeResult): TreeResult {
+    const { ended, report } = result
+    if (ended !== 'over_limit' || report.exceeded !== null) return result
+    return { ...result, report: { ...report, exceeded: 'output' } }
   }
 
   #fail(error: unknown): void {

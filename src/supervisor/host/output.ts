@@ -7,6 +7,7 @@ import { Readable } from 'node:stream'
 export class Output {
   readonly #limit: number
   readonly #credit: (bytes: number) => void
+  readonly #count: (bytes: number) => void
   readonly #head: Uint8Array[] = []
   #headSize = 0
   #tail: Uint8Array[] = []
@@ -17,9 +18,10 @@ export class Output {
   #ended = false
 
   /** Keeps at most `limit` bytes: the first half and the last half of the output. */
-  constructor(limit: number, credit: (bytes: number) => void) {
+  constructor(limit: number, credit: (bytes: number) => void, count: (bytes: number) => void) {
     this.#limit = limit
     this.#credit = credit
+    this.#count = count
   }
 
   /**
@@ -32,6 +34,7 @@ export class Output {
   }
 
   push(chunk: Uint8Array): void {
+    this.#count(chunk.length)
     this.#keep(chunk)
     if (this.#live === null || this.#live.destroyed || this.#live.push(chunk)) this.#credit(chunk.length)
     else this.#owed += chunk.length

@@ -8,6 +8,7 @@ import { runError } from '../run-error.js'
 import { endRun } from './ending.js'
 import type { Keeper } from './keeper.js'
 import type { SupervisedRun } from './run.js'
+import { outcomeOfLost } from './run-of-others.js'
 import { tellNews } from './wake.js'
 
 /** The two ways out of the queue: a waiting run is given its session, or ends without it. */
@@ -47,6 +48,7 @@ export async function leave(
   if (run.progress.state !== 'waiting') return
   const stored = await keeper.store.endIfWaiting(run.id, cause, message, Date.now())
   if (stored.outcome !== null) endedWaiting(keeper, run, stored, details)
+  else if (stored.supervisor.id !== keeper.id) loseWaiting(keeper, run)
   else if (stored.fence !== null) begin(keeper, run, stored.fence)
 }
 
@@ -65,11 +67,25 @@ export function endedWaiting(
 }
 
 /**
+ * Another supervisor has claimed a run that waits here: it was admitted, and lost, while this one slept. Its callback is
+ * never called, and how it ended is the claimant's to say.
+ */
+export function loseWaiting(keeper: Keeper, run: SupervisedRun): void {
+  run.progress = advance(run.progress, 'lost')
+  run.disarm()
+  run.ending = outcomeOfLost(keeper, run).then((outcome) => {
+    run.admitted.reject(runError(run.request, outcome.cause, outcome.message))
+    keeper.ended(run, outcome)
+    return outcome
+  })
+}
+
+/**
  * Ends a run of ours in whatever state it is: one that waits leaves the queue, unless its admission is faster; one
  * that has its session is ended with its trees. Null where it never got it.
  */
 export async function endOurs(keeper: Keeper, run: SupervisedRun, stop: Stop): Promise<Outcome | null> {
   await run.stored.promise
   if (run.progress.state === 'waiting') await leave(keeper, run, stop.cause, stop.message)
-  return run.hold === null ? null : endRun(keeper, run, stop)
+  return run.hold === null && run.ending === null ? null : endRun(keeper, run, stop)
 }

@@ -24,6 +24,8 @@ type Handlers = {
 export const handlers: Handlers = {
   async admit(keeper, request) {
     if (keeper.isClosing) throw new CoppiceError('supervisor_closed', 'the supervisor is closing')
+    const parent = request.parent === null ? undefined : keeper.runs.get(request.parent)
+    parent?.admitsSubagents()
     const run = new SupervisedRun(request)
     keeper.runs.set(run.id, run)
     try {

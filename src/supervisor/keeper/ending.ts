@@ -10,6 +10,7 @@ import type { Keeper } from './keeper.js'
 import type { SupervisedRun } from './run.js'
 import { outcomeOfLost } from './run-of-others.js'
 import { storeEnding } from './store-ending.js'
+import { endSubagents } from './subagents.js'
 
 /** How long recording `stopping` may hold the signals up: a store that hangs must not keep a tree alive. */
 const recordBound = 1000
@@ -44,6 +45,8 @@ async function end(keeper: Keeper, run: SupervisedRun, asked: Stop): Promise<Out
   if (stop.cause !== 'lost') abort(keeper, run)
   const terminated = run.terminate(treeEndings[stop.cause] ?? 'cancelled', bounds)
 
+  const subagents = endSubagentsOf(keeper, run, stop)
+
   // 3. Grace: for the trees and for the callback alike, and no longer than they need.
   const quiet = Promise.all([terminated, run.emptied(), run.settled.promise])
   await settlesWithin(bounds.grace, Promise.race([quiet, run.hurried.promise]))
@@ -55,6 +58,9 @@ async function end(keeper: Keeper, run: SupervisedRun, asked: Stop): Promise<Out
   // 5. Drain. Only now does a callback hear of trees that had to be killed, and may write that down.
   await run.concluded()
   if (killed) await settlesWithin(bounds.drainBound, run.settled.promise)
+
+  // What it started ends before it, bottom up.
+  await subagents
 
   // 6. End: the run, its lock and its ending in one transaction.
   const { outcome, admitted } = await finish(keeper, run, stop)
@@ -78,16 +84,35 @@ const treeEndings: Partial<Record<Cause, TreeEnding>> = {
   lost: 'lost',
 }
 
+/** A run that is lost has them no more than anything else: whoever has taken it ends them. */
+async function endSubagentsOf(keeper: Keeper, run: SupervisedRun, stop: Stop): Promise<void> {
+  if (stop.cause === 'lost' || !mayHaveSubagents(run)) return
+  try {
+    await endSubagents(keeper, run.id, boundsOf(run, stop))
+  } catch (error) {
+    keeper.log.warn(
+      { run: run.id, err: error },
+      'could not end the subagents of a run; its ending tries again',
+    )
+  }
+}
+
+/** Those of this keeper are counted; others may have been started by a tree (`coppice run` in it). */
+function mayHaveSubagents(run: SupervisedRun): boolean {
+  return run.subagents > 0 || run.trees > 0
+}
+
 function boundsOf(run: SupervisedRun, stop: Stop): Bounds {
   return stop.grace === null ? run.bounds : { ...run.bounds, grace: stop.grace }
 }
 
 /**
- * Writes down that the run stops, so that a crash from here on keeps its cause. A run without a tree is ended
- * in a moment by a single write and needs none before it.
+ * Writes down that the run stops, so that a crash from here on keeps its cause, and that no subagent of it is admitted
+ * any more. A run without tree and subagent is ended in a moment by a single write and needs none before it.
  */
 async function recordStopping(keeper: Keeper, run: SupervisedRun, asked: Stop): Promise<Stop> {
-  if (asked.cause === 'lost' || (run.liveTrees.size === 0 && run.launches === 0)) return asked
+  const endsAtOnce = run.liveTrees.size === 0 && run.launches === 0 && run.subagents === 0
+  if (asked.cause === 'lost' || endsAtOnce) return asked
   const recording = keeper.store.markStopping(run.held(), asked, Date.now()).then(
     (stored) => {
       run.stop = stored
@@ -103,7 +128,9 @@ async function recordStopping(keeper: Keeper, run: SupervisedRun, asked: Stop): 
 async function finish(keeper: Keeper, run: SupervisedRun, stop: Stop): Promise<Finished> {
   const disarm = after(storeBound, () => keeper.unstored(run))
   try {
-    return await storeEnding(keeper, run.held(), run.endingRecord(stop, Date.now()))
+    return await storeEnding(keeper, run.held(), run.endingRecord(stop, Date.now()), () =>
+      endSubagents(keeper, run.id, boundsOf(run, stop)),
+    )
   } catch (error) {
     if (!isCoppiceError(error, 'run_lost')) throw error
     return { outcome: await outcomeOfLost(keeper, run), admitted: null }

@@ -1,6 +1,7 @@
 import { handOver } from './admitted.js'
 import type { Keeper } from './keeper.js'
 import { recoverAll } from './recovery.js'
+import { cleanRuntimeFolder } from './runtime-folder.js'
 import { WakeSocket } from './wake.js'
 
 /** Milliseconds of the clock that native helpers read too; performance.now() has another beginning. */
@@ -25,6 +26,7 @@ export async function join(keeper: Keeper, ttl: number, runtimeDir: string): Pro
   const renewing = setInterval(() => leased(store.renew(id, Date.now())).catch(warn), ttl / 3)
   keeper.left.then(() => clearInterval(renewing))
   recoverAll(keeper).catch(warn)
+  cleanRuntimeFolder(runtimeDir).catch(warn)
 
   /** A lease counts from the moment in which its renewal was asked for: from when on is the store's to say. */
   async function leased(renewal: Promise<void>): Promise<void> {

@@ -1,7 +1,7 @@
 import type { StoredRun, SupervisorRecord } from '../../store/contract.js'
 import { after } from '../../timers.js'
 import { admitAgain } from './admission.js'
-import { begin, endedWaiting } from './admitted.js'
+import { begin, endedWaiting, loseWaiting } from './admitted.js'
 import { endRun } from './ending.js'
 import type { Keeper } from './keeper.js'
 import { recoverOwner } from './recovery.js'
@@ -23,8 +23,9 @@ const lookAgain = 250
 export class Lookout {
   readonly #keeper: Keeper
   readonly #watched = new Map<string, () => void>()
-  /** The supervisors that the last look saw while something waited: it recovers what is dead of them. */
-  #attended = new Set<string>()
+  /** What the last look read: as long as nobody else writes, there is nothing else to be read. */
+  #version: unknown = null
+  #others: readonly SupervisorRecord[] = []
   #looking = false
   #again = false
   #disarm: (() => void) | null = null
@@ -50,7 +51,7 @@ export class Lookout {
    * queue, which reads all that wait in it, a queue would cost the square of its length.
    */
   waitsFor(holder: StoredRun | null): void {
-    if (holder === null || !this.#attended.has(holder.supervisor.id)) this.news()
+    if (holder === null || !this.#attends(holder.supervisor.id)) this.news()
   }
 
   /** There is a run to look after from now on. */
@@ -62,7 +63,10 @@ export class Lookout {
     this.#disarm?.()
     for (const unwatch of this.#watched.values()) unwatch()
     this.#watched.clear()
-    this.#attended.clear()
+  }
+
+  #attends(supervisor: string): boolean {
+    return supervisor === this.#keeper.id || this.#others.some(({ id }) => id === supervisor)
   }
 
   async #look(): Promise<void> {
@@ -91,20 +95,28 @@ export class Lookout {
 
   async #lookOnce(): Promise<void> {
     const keeper = this.#keeper
-    await reconcileAll(keeper)
-    if (!keeper.hasWaiting()) return this.close()
-    const all = await keeper.store.supervisors()
-    this.#attended = new Set(all.map(({ id }) => id))
-    keeper.heartbeats.keepOnly(all)
-    const others = all.filter(({ id }) => id !== keeper.id)
+    const version = await keeper.store.version()
+    if (version !== this.#version) {
+      await reconcileAll(keeper)
+      const all = await keeper.store.supervisors()
+      keeper.heartbeats.keepOnly(all)
+      this.#others = all.filter(({ id }) => id !== keeper.id)
+      this.#version = version
+    }
+    if (!keeper.hasWaiting()) return
     // Not awaited: a recovery takes as long as the trees that it ends.
-    for (const other of others) void recoverOwner(keeper, other).catch((error) => this.#failed(other, error))
-    this.#watchDeaths(others)
+    for (const other of this.#others) void this.#recover(other)
+    this.#watchDeaths(this.#others)
     await admitStranded(keeper)
   }
 
-  #failed({ id }: SupervisorRecord, error: unknown): void {
-    this.#keeper.log.error({ supervisor: id, err: error }, 'could not recover what a supervisor left')
+  async #recover(other: SupervisorRecord): Promise<void> {
+    try {
+      // What we write ourselves changes no version.
+      if (await recoverOwner(this.#keeper, other)) this.#version = null
+    } catch (error) {
+      this.#keeper.log.error({ supervisor: other.id, err: error }, 'could not recover what a supervisor left')
+    }
   }
 
   #watchDeaths(others: readonly SupervisorRecord[]): void {
@@ -143,6 +155,7 @@ async function reconcile(keeper: Keeper, run: SupervisedRun, seen?: StoredRun): 
 
 function apply(keeper: Keeper, run: SupervisedRun, now: StoredRun): void {
   if (now.outcome !== null && run.progress.state === 'waiting') endedWaiting(keeper, run, now)
+  else if (run.progress.state === 'waiting' && now.supervisor.id !== keeper.id) loseWaiting(keeper, run)
   else if (now.outcome !== null || now.supervisor.id !== keeper.id) {
     const message = `taken over by supervisor ${now.supervisor.id}`
     // Whoever has it has told its guards already, and how much time they have.

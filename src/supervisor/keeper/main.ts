@@ -84,7 +84,7 @@ function receive(keeper: Keeper, message: ToKeeper): void {
       const tree = keeper.trees.get(message.tree)
       if (tree === undefined) break
       const { bounds } = tree.request
-      void endTree(tree, 'cancelled', message.grace === null ? bounds : { ...bounds, grace: message.grace })
+      void endTree(tree, message.ended, message.grace === null ? bounds : { ...bounds, grace: message.grace })
       break
     }
   }

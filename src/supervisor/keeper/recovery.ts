@@ -1,9 +1,10 @@
 import { rm } from 'node:fs/promises'
 import ms from 'ms'
 import { isAlive } from '../../containment/processes/identity.js'
-import type { Hold, StoredRun, SupervisorRecord } from '../../store/contract.js'
+import type { EndingRecord, Hold, StoredRun, SupervisorRecord } from '../../store/contract.js'
 import type { Keeper } from './keeper.js'
 import { storeEnding } from './store-ending.js'
+import { endSubagents } from './subagents.js'
 import { lastWordBeside, tellNews } from './wake.js'
 
 /**
@@ -21,18 +22,19 @@ export async function recoverAll(keeper: Keeper): Promise<void> {
 
 /**
  * Recovers everything that a dead supervisor left: its runs, its row, its socket. Of a silent one only the runs that
- * hold a session: it may wake up and go on with what waits.
+ * hold a session: it may wake up and go on with what waits. Resolves to whether it was gone.
  */
-export async function recoverOwner(keeper: Keeper, supervisor: SupervisorRecord): Promise<void> {
-  if (supervisor.id === keeper.id) return
+export async function recoverOwner(keeper: Keeper, supervisor: SupervisorRecord): Promise<boolean> {
+  if (supervisor.id === keeper.id) return false
   const gone = await howGone(keeper, supervisor)
-  if (gone === null) return
+  if (gone === null) return false
   const left = await keeper.store.runs({ supervisor: supervisor.id, state: 'live' })
   const ours = gone === 'dead' ? left : left.filter(({ state }) => state !== 'waiting')
   await Promise.all(ours.map((run) => recoverIfGone(keeper, run)))
-  if (gone !== 'dead') return
+  if (gone !== 'dead') return true
   await keeper.store.unregister(supervisor.id, Date.now())
   if (supervisor.socket !== null) await rm(supervisor.socket, { force: true })
+  return true
 }
 
 /** Resolves to true once the run is recovered, by us or by somebody else; to false where its owner may live. */
@@ -84,6 +86,7 @@ async function endClaimed(keeper: Keeper, run: StoredRun, hold: Hold, why: strin
   const lastWords = left.flatMap(({ tree, containment }) =>
     socket === null || containment === 'group' ? [] : [lastWordBeside(socket, tree)],
   )
+  const subagents = endSubagents(keeper, run.id, bounds)
   const report = await keeper.containment.sweep({
     run: run.id,
     roots: left.map(({ root }) => root),
@@ -91,7 +94,8 @@ async function endClaimed(keeper: Keeper, run: StoredRun, hold: Hold, why: strin
     grace: run.stop?.grace ?? bounds.grace,
     killBound: bounds.killBound,
   })
-  const { outcome, admitted } = await storeEnding(keeper, hold, {
+  await subagents
+  const ending: EndingRecord = {
     cause: 'lost',
     message: why,
     forced: report.killed > 0,
@@ -100,7 +104,10 @@ async function endClaimed(keeper: Keeper, run: StoredRun, hold: Hold, why: strin
     tree: trees.length === 0 ? null : { proof: report.proof, survivors: report.survivors },
     error: null,
     at: Date.now(),
-  })
+  }
+  const { outcome, admitted } = await storeEnding(keeper, hold, ending, () =>
+    endSubagents(keeper, run.id, bounds),
+  )
   // A recovery that a locked store has undone reads them again.
   await Promise.all(lastWords.map((path) => rm(path, { force: true })))
   keeper.wakeSocket?.ended(run.id)

@@ -1,4 +1,5 @@
 import { CoppiceError } from '../../errors.js'
+import type { Bounds } from '../../runs/bounds.js'
 import type { Outcome } from '../../runs/outcome.js'
 import type { StoredRun } from '../../store/contract.js'
 import { after, deferred, settlesWithin } from '../../timers.js'
@@ -32,16 +33,20 @@ function endOrAWhile({ id, supervisor: { socket } }: StoredRun): Promise<void> {
 }
 
 /**
- * What became of a run of ours that somebody else has claimed: as they end it, within the bounds of an ending. After
- * that, or where the store does not say, it is told as lost.
+ * What became of a run of ours that somebody else has claimed: as they end it, within the bounds of an ending, which may
+ * be longer than the run's own, since whoever takes over knows those of no run. After that, or where the store does not
+ * say, it is told as lost.
  */
 export async function outcomeOfLost(keeper: Keeper, run: SupervisedRun): Promise<Outcome> {
   const stored = await keeper.store.run(run.id).catch(() => null)
   if (stored === null) return untold(run, null)
-  const { grace, killBound, drainBound } = run.bounds
   const theirs = outcomeOfOthers(keeper, stored).catch(() => null)
-  await settlesWithin(grace + killBound + drainBound, theirs)
+  await settlesWithin(Math.max(timeToEnd(run.bounds), timeToEnd(keeper.bounds)), theirs)
   return (await Promise.race([theirs, null])) ?? untold(run, stored)
+}
+
+function timeToEnd({ grace, killBound, drainBound }: Bounds): number {
+  return grace + killBound + drainBound
 }
 
 function untold(run: SupervisedRun, stored: StoredRun | null): Outcome {

@@ -37,6 +37,8 @@ export class SupervisedRun {
   isStored = false
   entries = 0
   trees = 0
+  /** How many subagents it has started here. */
+  subagents = 0
   readonly liveTrees = new Set<SupervisedTree>()
   readonly #reports: Array<Awaited<SupervisedTree['result']>> = []
   readonly #launches = new Set<Promise<unknown>>()
@@ -69,6 +71,12 @@ export class SupervisedRun {
   /** Throws unless a tree may be launched: from the moment that a run stops, none may. */
   admitsTrees(): void {
     if (this.progress.state !== 'running') throw this.error()
+  }
+
+  /** Notes that a subagent is about to start; throws where the run stops, since it would outlive it. */
+  admitsSubagents(): void {
+    if (this.progress.state !== 'running') throw this.error()
+    this.subagents += 1
   }
 
   error(): CoppiceError {

@@ -7,7 +7,12 @@ import type { Keeper } from './keeper.js'
  * Stores the end of a run that we hold. Nothing else releases its lock, so where the store is away this tries until
  * it is back. Rejects with `run_lost` alone: somebody else has claimed the run.
  */
-export async function storeEnding(keeper: Keeper, hold: Hold, ending: EndingRecord): Promise<Finished> {
+export async function storeEnding(
+  keeper: Keeper,
+  hold: Hold,
+  ending: EndingRecord,
+  endSubagents: () => Promise<void>,
+): Promise<Finished> {
   let record = ending
   for (let pause = 20; ; pause = Math.min(pause * 2, 2000)) {
     try {
@@ -15,6 +20,8 @@ export async function storeEnding(keeper: Keeper, hold: Hold, ending: EndingReco
     } catch (error) {
       if (isCoppiceError(error, 'run_lost')) throw error
       keeper.log.error({ run: hold.run, err: error }, 'could not store the ending; trying again')
+      // One that came in the last moment keeps the run from ending.
+      await endSubagents().catch(() => {})
       // An ending that cannot be written down as it is would be refused for ever; its cause still can.
       if (!isCoppiceError(error)) record = { ...record, message: null, error: null, tree: null }
     }

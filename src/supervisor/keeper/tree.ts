@@ -36,11 +36,12 @@ export class SupervisedTree {
       this.#empty = true
       if (this.#lingers) void this.conclude(request.bounds.drainBound)
     })
+    // Before its exit, which the same news may have brought: why it was ended is what it exited of.
+    tree.stopped.then((cause) => endTree(this, cause, request.bounds))
     tree.exited.then(() => {
       if (request.linger === 'keep') void this.#rootHasExited()
       else void endTree(this, 'exited', request.bounds)
     })
-    tree.stopped.then((cause) => endTree(this, cause, request.bounds))
     this.#disarm = after(request.bounds.timeout, () => void endTree(this, 'timed_out', request.bounds))
   }
 

@@ -1,0 +1,21 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { expect, test } from 'vitest'
+
+/** What every tree is held to has a number; each test that holds one of them to it bears that number in its name. */
+const cases = [...Array.from({ length: 19 }, (_, i) => `${i + 1}`), '19a', '19b', '19c']
+
+test('every case of trees, from 1 to 19c, has a test that bears its number', () => {
+  const folder = new URL('.', import.meta.url)
+  const files = readdirSync(folder, { recursive: true })
+    .map(String)
+    .filter((name) => /(\.test|exercise-\w+)\.ts$/.test(name))
+  const names = files.flatMap((name) => [
+    ...readFileSync(new URL(name, folder), 'utf8').matchAll(
+      /\b(?:test|it|describe)\b[^'"`]*['"`](case [^'"`]*)/g,
+    ),
+  ])
+  const borne = names.flatMap(([, name]) =>
+    [...(name ?? '').matchAll(/case (\d+[a-z]?)\b/g)].map(([, number]) => number),
+  )
+  expect(cases.filter((number) => !borne.includes(number))).toEqual([])
+})

@@ -1,0 +1,34 @@
+import { describe, expect } from 'vitest'
+import { isAlive, living } from '../support/alive.ts'
+import { kindsHere } from '../support/containment.ts'
+import { fixture, test } from '../support/scene.ts'
+
+describe.for(kindsHere)('case 3: a launch that fails and is cancelled, by %s', (kind) => {
+  test('signals nobody, the caller’s own group least of all', async ({ scene }) => {
+    // The host leads a group in which another one sleeps.
+    const script = 'sleep 600 & echo "neighbour $!"; exec "$@"'
+    const argv = [
+      'bash',
+      '-c',
+      script,
+      'bash',
+      process.execPath,
+      fixture('host-cancels-a-failed-launch.mjs'),
+      kind,
+    ]
+    const host = scene.bash('exec setsid --wait "$@"', argv)
+    const neighbour = living(Number(await host.lines.after('neighbour ')))
+    await host.lines.after('over')
+    expect(isAlive(neighbour.pid, neighbour.startTime)).toBe(true)
+    process.kill(neighbour.pid, 'SIGKILL')
+    expect((await host.exited).code).toBe(0)
+    const failures = ['command_not_found', 'command_not_executable', 'launch_failed']
+    expect(host.lines.all.slice(1)).toEqual([
+      ...failures
+        .flatMap((code) => [code, code])
+        .flatMap((code) => [`failed ${code} ${code}`, `again ${code}`]),
+      'run cancelled',
+      'over',
+    ])
+  })
+})

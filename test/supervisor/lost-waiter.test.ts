@@ -1,0 +1,82 @@
+import { hostname } from 'node:os'
+import { describe, expect } from 'vitest'
+import { openGroup } from '#src/containment/group/group.js'
+import { self } from '#src/containment/processes/processes.js'
+import { defaultBounds } from '#src/runs/bounds.js'
+import { openStore } from '#src/store/open.js'
+import { handlers } from '#src/supervisor/keeper/calls.js'
+import { join } from '#src/supervisor/keeper/joining.js'
+import { Keeper } from '#src/supervisor/keeper/keeper.js'
+import { openLog } from '#src/supervisor/keeper/log.js'
+import type { ToHost } from '#src/supervisor/messages.js'
+import { admission, ending, supervisorNamed } from '../store/scene.ts'
+import { eventually } from '../support/eventually.ts'
+import { type Scene, test } from '../support/scene.ts'
+
+/** A keeper in this thread, and what it tells its host. */
+async function openKeeper({ folder, state }: Scene): Promise<{ keeper: Keeper; told: ToHost[] }> {
+  const told: ToHost[] = []
+  const [store, containment, identity, { log, close: closeLog }] = await Promise.all([
+    openStore(state),
+    openGroup(),
+    self(),
+    openLog('silent'),
+  ])
+  const send = (message: ToHost) => told.push(message)
+  const keeper = new Keeper({
+    id: 'one',
+    host: hostname(),
+    identity,
+    containment,
+    store,
+    log,
+    closeLog,
+    send,
+  })
+  await join(keeper, 600_000, folder)
+  return { keeper, told }
+}
+
+describe('P5, P8: a waiter that was given its session and lost it, both while its supervisor slept', () => {
+  test('ends for its caller as the claimant ends it, and its callback is not called', async ({ scene }) => {
+    const { keeper, told } = await openKeeper(scene)
+    const other = await openStore(scene.state)
+    const identity = await self()
+    await other.register(supervisorNamed('two', { host: hostname(), identity, socket: null }))
+    await other.admit(admission('holder', 'k', { supervisor: 'two' }))
+    const plain = { session: 'k', parent: null, request: null, labels: null, wait: null, interrupts: false }
+    // Whoever claims it may take longer to end it than the run itself might.
+    const bounds = { ...defaultBounds, grace: 0, killBound: 0, drainBound: 0 }
+    const priority = 'interactive' as const
+    const asked = { run: 'waiter', ...plain, priority, maxWaiters: 9, bounds }
+    const admitted = handlers.admit(keeper, asked).then(
+      () => 'admitted',
+      ({ code }) => code,
+    )
+    await eventually(async () => (await other.queueLength('k')) === 1)
+
+    const { admitted: next } = await other.finishIfHeld(
+      { run: 'holder', supervisor: 'two', fence: 1 },
+      ending({ at: Date.now() }),
+    )
+    expect(next?.run).toBe('waiter')
+    const hold = await other.takeOverByForce('waiter', 'two', Date.now())
+    if (hold === null) expect.fail('not taken over')
+    keeper.lookout.newsOf('waiter')
+    await eventually(() => keeper.runs.get('waiter')?.progress.state !== 'waiting')
+    const cancelled = handlers.cancel(keeper, {
+      target: { run: 'waiter' },
+      message: null,
+      grace: null,
+      force: false,
+    })
+    const lost = ending({ cause: 'lost', callback: 'left_behind', at: Date.now() })
+    const { outcome } = await other.finishIfHeld(hold, lost)
+
+    expect(await admitted).toBe('run_lost')
+    expect(await cancelled).toEqual(outcome)
+    expect(told).toEqual([{ type: 'ended', run: 'waiter', outcome }])
+    await handlers.close(keeper, { within: 0 })
+    await other.close()
+  })
+})
