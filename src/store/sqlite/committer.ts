@@ -13,6 +13,7 @@
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { CoppiceError } from '../../errors.js'
+import { Durability } from './durability.js'
 import type { FileCheck } from './file.js'
 import { Pace } from './pace.js'
 import { Queue, type Request } from './queue.js'
@@ -49,6 +50,7 @@ export class Committer {
   readonly #begin: StatementSync
   readonly #commit: StatementSync
   readonly #dataVersion: StatementSync
+  readonly #durability: Durability
   readonly #pace = new Pace()
   readonly #queue = new Queue()
   #seenVersion: unknown
@@ -64,6 +66,7 @@ export class Committer {
     this.#checkFile = checkFile
     this.#busyTimeout = patience.busyTimeout
     this.#onLocked = patience.onLocked ?? (() => {})
+    this.#durability = new Durability(database, location)
     this.#begin = database.prepare('BEGIN IMMEDIATE')
     this.#commit = database.prepare('COMMIT')
     this.#dataVersion = database.prepare('PRAGMA data_version')
@@ -96,8 +99,11 @@ export class Committer {
   close(): Promise<void> {
     this.#closing ??= new Promise<void>((resolve) => {
       this.#drained = resolve
-      if (this.#queue.isEmpty) resolve()
-    }).then(() => this.#database.close())
+      this.#mayBeDrained()
+    }).then(async () => {
+      await this.#durability.close()
+      this.#database.close()
+    })
     return this.#closing
   }
 
@@ -126,12 +132,30 @@ export class Committer {
       this.#tryAgain()
       return
     }
-    const batch = this.#queue.take()
+    const batch = this.#queue.take(this.#durability.share(this.#queue.length))
     const answers = this.#runAndCommit(batch)
     this.#pace.batchEnded(performance.now())
-    if (answers !== null) for (const [at, request] of batch.entries()) settle(request, answers[at])
-    if (this.#queue.isEmpty) this.#drained?.()
+    if (answers !== null) this.#acknowledge(batch, answers)
+    this.#goOn()
+  }
+
+  /** Once it is on the disk. */
+  #acknowledge(batch: readonly Request[], answers: readonly Answer[]): void {
+    const answer = () => {
+      for (const [at, request] of batch.entries()) settle(request, answers[at])
+    }
+    const durable = this.#durability.ensure(batch.length)
+    if (durable === null) answer()
+    else durable.then(answer, (error) => this.#fail(batch, error)).then(() => this.#goOn())
+  }
+
+  #goOn(): void {
+    if (this.#queue.isEmpty) this.#mayBeDrained()
     else this.#schedule()
+  }
+
+  #mayBeDrained(): void {
+    if (this.#queue.isEmpty && this.#durability.unflushed === 0) this.#drained?.()
   }
 
   /** Null where the batch was rolled back and will run again, or where its one request has failed. */
@@ -165,7 +189,7 @@ export class Committer {
 
   #fail(failed: readonly Request[], error: unknown): void {
     for (const { reject } of failed) reject(asStoreTrouble(error, this.#location))
-    if (this.#queue.isEmpty) this.#drained?.()
+    this.#mayBeDrained()
   }
 
   #readNow<T>(read: () => T): T {

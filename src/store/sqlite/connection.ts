@@ -35,7 +35,8 @@ export function connect(path: string): DatabaseSync {
     if (mode !== 'wal') {
       throw unavailable(path, `the state file ${path} cannot have a WAL there: put it on a local disk`)
     }
-    // FULL: each commit is on the disk before it is acknowledged; NORMAL would lose the last ones with the power.
+    // FULL: each commit is on the disk when it returns; NORMAL alone would lose the last ones with the power. durability.ts
+    // takes the flush over where it is worth a thread.
     database.exec(
       'PRAGMA synchronous = FULL; PRAGMA cache_size = -16000; PRAGMA wal_autocheckpoint = 8000; PRAGMA journal_size_limit = 67108864',
     )

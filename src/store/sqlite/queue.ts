@@ -19,6 +19,10 @@ export class Queue {
     return this.#pending.length === 0 && this.#oneByOne.length === 0
   }
 
+  get length(): number {
+    return this.#pending.length + this.#oneByOne.length
+  }
+
   add(request: Request): void {
     this.#pending.push(request)
     this.#bytes += request.bytes
@@ -28,12 +32,14 @@ export class Queue {
     this.#oneByOne.push(...batch)
   }
 
-  /** What the next transaction is for. */
-  take(): readonly Request[] {
+  /** What the next transaction is for: so many requests at most, the oldest where they are not all. */
+  take(most: number): readonly Request[] {
     const alone = this.#oneByOne.shift()
     if (alone !== undefined) return [alone]
     const isAll = isOneBatch(this.#pending.length, this.#bytes)
-    const { batch, rest } = isAll ? { batch: this.#pending, rest: [] } : takeBatch(this.#pending)
+    const { batch, rest } = isAll
+      ? { batch: this.#pending.slice(0, most), rest: this.#pending.slice(most) }
+      : takeBatch(this.#pending)
     this.#keep(rest)
     return batch
   }

@@ -1,0 +1,80 @@
+/**
+ * When a committed batch is on the disk. Few requests: with the commit itself (`synchronous = FULL`), which has nothing to
+ * overlap with and needs no thread. Many: by a flush in a thread of its own, while the next batch is worked on; most of
+ * a shared commit's time is that flush.
+ */
+import type { DatabaseSync } from 'node:sqlite'
+import { unavailable } from './trouble.js'
+import { WalFlusher } from './wal-flusher.js'
+
+/** So many commits in a row with so many requests each: a burst that is over at once is not worth a thread. */
+const crowd = { commits: 16, requests: 16 }
+
+export class Durability {
+  readonly #database: DatabaseSync
+  readonly #location: string
+  #flusher: WalFlusher | null = null
+  #starting: Promise<void> | undefined
+  #crowded = 0
+  #unflushed = 0
+
+  constructor(database: DatabaseSync, location: string) {
+    this.#database = database
+    this.#location = location
+  }
+
+  /** Requests whose commit is not on the disk yet. */
+  get unflushed(): number {
+    return this.#unflushed
+  }
+
+  /**
+   * How many of so many pending requests the next batch may have. Beside a flush, half of all there are: in batches of
+   * everybody, all would wait for one flush together, and nobody would be there to work on.
+   */
+  share(pending: number): number {
+    return this.#flusher === null ? pending : Math.ceil((pending + this.#unflushed) / 2)
+  }
+
+  /** Of a batch of so many requests, right after its commit. Null where it is on the disk; else resolves when it is. */
+  ensure(requests: number): Promise<void> | null {
+    if (this.#flusher === null) {
+      this.#noticeCrowd(requests)
+      return null
+    }
+    this.#unflushed += requests
+    return this.#flusher
+      .flush()
+      .catch((error) => {
+        throw unavailable(
+          this.#location,
+          `the state file ${this.#location} cannot be flushed to its disk: ${error.message}`,
+          error,
+        )
+      })
+      .finally(() => {
+        this.#unflushed -= requests
+      })
+  }
+
+  async close(): Promise<void> {
+    await this.#starting
+    await this.#flusher?.close()
+  }
+
+  #noticeCrowd(requests: number): void {
+    this.#crowded = requests >= crowd.requests ? this.#crowded + 1 : 0
+    if (this.#crowded === crowd.commits) this.#starting ??= this.#start()
+  }
+
+  async #start(): Promise<void> {
+    try {
+      const flusher = await WalFlusher.start(`${this.#location}-wal`)
+      // No transaction is open between two turns of the loop, and within one this would not count.
+      this.#database.exec('PRAGMA synchronous = NORMAL')
+      this.#flusher = flusher
+    } catch {
+      // Neither descriptor nor thread to spare: each commit goes on flushing for itself.
+    }
+  }
+}
