@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process'
 import { describe, expect } from 'vitest'
 import { bestHere } from '../support/containment.ts'
 import { type Scene, test } from '../support/scene.ts'
@@ -13,6 +12,7 @@ import {
   stepsOf,
 } from './crash/points.ts'
 import { mutants, recoverySteps } from './crash/step-lines.ts'
+import { whyNoStrace } from './crash/strace.ts'
 
 /** Case 33: SIGKILL at each step of the ending and at each write; on the next opening P1 to P3, P5 and P9 hold. */
 
@@ -126,11 +126,5 @@ async function inParallel<T, R>(all: readonly T[], work: (one: T) => Promise<R>)
 }
 
 function reasonToSkip(): string | null {
-  if (process.platform !== 'linux') return 'strace is Linux’s'
-  if (bestHere.containment === 'group') return 'there is no guard here'
-  const { error, status, stderr } = spawnSync('strace', ['-f', '-qq', '-o', '/dev/null', 'true'], {
-    encoding: 'utf8',
-  })
-  if (error) return 'strace is not installed'
-  return status === 0 ? null : `strace may not trace here: ${stderr.trim()}`
+  return bestHere.containment === 'group' ? 'there is no guard here' : whyNoStrace()
 }
