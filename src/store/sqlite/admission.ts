@@ -48,7 +48,7 @@ export function admissionVerbs(database: DatabaseSync, remembered: RememberedRun
     const { run, supervisor, session, parent, request, at } = admission
     const { supervisor: owner, session: number } = seat
     const facts = { seq, supervisor, owner, number, session, parent, request: request?.id ?? null }
-    remembered.add(run, { ...facts, created_at: at, started_at: at })
+    remembered.add(run, { ...facts, created_at: at, started_at: at, hasTrees: false })
     return true
   }
 
@@ -140,6 +140,11 @@ function insertion(database: DatabaseSync) {
       parent, request, labels)
     VALUES (?, ?, ?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (id) DO NOTHING`)
+  // Most runs: what is not bound need not be copied.
+  const newPlainRun = database.prepare(`
+    INSERT OR ROLLBACK INTO runs (id, session, supervisor, priority, state, fence, turn, previous, created_at, started_at)
+    VALUES (?, ?, ?, ${ranks.interactive}, 'running', ?, ?, ?, ?, ?)
+    ON CONFLICT (id) DO NOTHING`)
   const newWaiter = database.prepare(`
     INSERT INTO runs (id, session, supervisor, priority, state, created_at, parent, request, labels)
     VALUES (?, ?, ?, ?, 'waiting', ?, ?, ?, ?)`)
@@ -162,10 +167,26 @@ function insertion(database: DatabaseSync) {
       const { supervisor, session, last } = seat
       const rank = rankOf(admission)
       const requestId = request?.id ?? null
+      const isPlain = rank === ranks.interactive && parent === null && requestId === null && labels === null
       const { changes, lastInsertRowid } =
         fence === null
           ? newWaiter.run(run, session, supervisor, rank, at, parent, requestId, labels)
-          : newRun.run(run, session, supervisor, rank, fence, fence, last, at, at, parent, requestId, labels)
+          : isPlain
+            ? newPlainRun.run(run, session, supervisor, fence, fence, last, at, at)
+            : newRun.run(
+                run,
+                session,
+                supervisor,
+                rank,
+                fence,
+                fence,
+                last,
+                at,
+                at,
+                parent,
+                requestId,
+                labels,
+              )
       if (changes === 0) return null
       if (request !== null) payload.run(lastInsertRowid, request.payload)
       return Number(lastInsertRowid)

@@ -40,8 +40,8 @@ export function endingVerbs(database: DatabaseSync, remembered: RememberedRuns) 
   const endOrdinary = database.prepare(`
     UPDATE OR ROLLBACK runs SET state = ?, cause = ?, message = ?, ended_at = ?, ending = ?
     WHERE seq = ? AND id = ? AND state = 'running' AND fence = ? AND supervisor = ?
-      AND NOT EXISTS (SELECT 1 FROM runs w WHERE w.session = ? AND w.state = 'waiting')
-      AND NOT EXISTS (SELECT 1 FROM trees t WHERE t.run = ? AND t.ended_at IS NULL)`)
+      AND NOT EXISTS (SELECT 1 FROM runs w WHERE w.session = ? AND w.state = 'waiting')`)
+  const livingTree = database.prepare('SELECT 1 FROM trees WHERE run = ? AND ended_at IS NULL')
   const holderOf = database.prepare(`
     SELECT r.id AS run, r.fence, v.id AS supervisor, v.socket FROM runs r JOIN supervisors v ON v.seq = r.supervisor
     WHERE r.session = (SELECT session FROM runs WHERE id = ?) AND r.${isLive}`)
@@ -128,7 +128,9 @@ export function endingVerbs(database: DatabaseSync, remembered: RememberedRuns) 
     const { seq, owner, number } = known
     const state = endings[cause]
     const text = endingText(ending)
-    const { changes } = endOrdinary.run(state, cause, message, at, text, seq, id, fence, owner, number, seq)
+    // Of a run without any there is nothing to look for; that its trees end with a run the database sees to as well.
+    if (known.hasTrees && livingTree.get(seq) !== undefined) return null
+    const { changes } = endOrdinary.run(state, cause, message, at, text, seq, id, fence, owner, number)
     if (changes === 0) return null
     return {
       outcome: outcomeOf({ ...known, id, fence, state, cause, message, ended_at: at }, ending),

@@ -18,6 +18,8 @@ export interface RememberedRun {
   readonly request: string | null
   readonly created_at: number
   readonly started_at: number
+  /** Whether it launched any, however they ended. */
+  hasTrees: boolean
 }
 
 /** Several times as many as runs that a supervisor has at once, so that two seldom meet. A power of two. */
@@ -28,6 +30,11 @@ export class RememberedRuns {
 
   add(run: string, facts: RememberedRun): void {
     this.#places[placeOf(run)] = { run, facts }
+  }
+
+  launched(run: string): void {
+    const known = this.#places[placeOf(run)]
+    if (known?.run === run) known.facts.hasTrees = true
   }
 
   take(run: string): RememberedRun | undefined {

@@ -38,6 +38,8 @@ export function valuesAs<T extends readonly unknown[]>(row: Row): T | undefined 
 export type Ending = Pick<EndingRecord, 'forced' | 'callback' | 'trees' | 'tree' | 'error'>
 
 export function endingText({ forced, callback, trees, tree, error }: EndingRecord): string {
+  if (tree === null && error === null)
+    return `{"forced":${forced},"callback":"${callback}","trees":${trees},"tree":null,"error":null}`
   return JSON.stringify({ forced, callback, trees, tree, error } satisfies Ending)
 }
 

@@ -176,7 +176,7 @@ function verbsOf(database: DatabaseSync) {
   return {
     ...supervisorVerbs(database),
     ...admissionVerbs(database, remembered),
-    ...writingVerbs(database),
+    ...writingVerbs(database, remembered),
     ...endingVerbs(database, remembered),
     ...takeoverVerbs(database),
     ...readingVerbs(database),

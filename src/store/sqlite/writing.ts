@@ -4,11 +4,15 @@ import { CoppiceError } from '../../errors.js'
 import type { EntryRecord, Hold, TreeEnded, TreeLaunched } from '../contract.js'
 import { holdCheck, holding, isHeld } from './holds.js'
 import { positionOf } from './positions.js'
+import type { RememberedRuns } from './remembered.js'
 import { as } from './rows.js'
 
-export function writingVerbs(database: DatabaseSync) {
+export function writingVerbs(database: DatabaseSync, remembered: RememberedRuns) {
   const refuseUnlessHeld = holdCheck(database)
-  return { ...transcriptWrites(database, refuseUnlessHeld), ...treeWrites(database, refuseUnlessHeld) }
+  return {
+    ...transcriptWrites(database, refuseUnlessHeld),
+    ...treeWrites(database, remembered, refuseUnlessHeld),
+  }
 }
 
 function transcriptWrites(database: DatabaseSync, refuseUnlessHeld: (hold: Hold) => void) {
@@ -50,7 +54,11 @@ function transcriptWrites(database: DatabaseSync, refuseUnlessHeld: (hold: Hold)
   }
 }
 
-function treeWrites(database: DatabaseSync, refuseUnlessHeld: (hold: Hold) => void) {
+function treeWrites(
+  database: DatabaseSync,
+  remembered: RememberedRuns,
+  refuseUnlessHeld: (hold: Hold) => void,
+) {
   const insertTree = database.prepare(`
     INSERT INTO trees (run, id, command, containment, pid, start_time, boot_id, pid_namespace, launched_at)
     SELECT seq, ?, ?, ?, ?, ?, ?, ?, ? FROM runs WHERE ${isHeld}
@@ -65,6 +73,7 @@ function treeWrites(database: DatabaseSync, refuseUnlessHeld: (hold: Hold) => vo
     treeLaunched(hold: Hold, { tree, command, containment, root, at }: TreeLaunched): void {
       const { pid, startTime, bootId, pidNamespace } = root
       const row = [tree, command, containment, pid, startTime, bootId, pidNamespace, at]
+      remembered.launched(hold.run)
       if (insertTree.run(...row, ...holding(hold)).changes > 0) return
       if (treeBefore.get(hold.run, tree) === undefined) refuseUnlessHeld(hold)
     },
