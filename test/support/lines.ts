@@ -35,6 +35,18 @@ export class Lines {
     return this.#first((line) => line.includes(part), part)
   }
 
+  /** All of them, as they come, to the end of the output. */
+  async *each(): AsyncGenerator<string> {
+    for (let at = 0; ; ) {
+      const line = this.all[at]
+      if (line !== undefined) {
+        at += 1
+        yield line
+      } else if (this.#isEnded) return
+      else await this.#news.promise
+    }
+  }
+
   async #first(isIt: (line: string) => boolean, what: string): Promise<string> {
     for (;;) {
       const found = this.all.find(isIt)
