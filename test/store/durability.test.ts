@@ -1,7 +1,7 @@
 /** P9: many requests at once are told as stored when a flush that began after their commit has ended, and not before. */
 import { symlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { DatabaseSync } from 'node:sqlite'
+import { DatabaseSync } from 'node:sqlite'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { openStore } from '#src/store/open.js'
 import { Committer } from '#src/store/sqlite/committer.js'
@@ -66,11 +66,28 @@ describe('a crowd of requests', () => {
     expect(answers).toHaveLength(100)
   })
 
-  it('is told that nothing is stored where the flush fails', async () => {
-    const { scene, database } = await opened('/dev/null')
-    const failure = await crowd(scene, 2_000).catch((error) => error)
+  it('case 32b: is stored by a checkpoint where its flush fails, and later ones flush with their commit', async () => {
+    const { scene, database, path } = await opened('/dev/null')
+    await crowd(scene, 50)
+    expect(synchronous(database)).toBe(full)
+    const rows = new DatabaseSync(path, { readOnly: true })
+    onTestFinished(() => rows.close())
+    expect(rows.prepare(`SELECT count(*) AS n FROM runs WHERE state = 'succeeded'`).get()).toEqual({
+      n: 48 * 50,
+    })
+  })
+
+  it('case 32b: is told so where neither works, and that all goes well when one does again', async () => {
+    const { scene, path } = await opened('/dev/null')
+    // Whoever reads keeps a checkpoint from coming to its end.
+    const reader = new DatabaseSync(path)
+    onTestFinished(() => reader.close())
+    reader.exec('BEGIN; SELECT * FROM runs')
+    const failure = await crowd(scene, 50).catch((error) => error)
     expect(failure).toMatchObject({ code: 'store_unavailable', message: expect.stringMatching(/EINVAL/) })
-    expect(synchronous(database)).toBe(normal)
+    await expect(scene.hold('while it reads', null)).rejects.toMatchObject({ code: 'store_unavailable' })
+    reader.exec('COMMIT')
+    await scene.hold('after it has read', null)
   })
 })
 

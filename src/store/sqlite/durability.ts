@@ -14,9 +14,13 @@ export class Durability {
   readonly #database: DatabaseSync
   readonly #location: string
   #flusher: WalFlusher | null = null
+  /** It still has orders to answer. */
+  #failed: WalFlusher | null = null
   #starting: Promise<void> | undefined
   #crowded = 0
   #unflushed = 0
+  /** Something that was committed may never come to the disk. */
+  #isDoubtful = false
 
   constructor(database: DatabaseSync, location: string) {
     this.#database = database
@@ -36,8 +40,12 @@ export class Durability {
     return this.#flusher === null ? pending : Math.ceil((pending + this.#unflushed) / 2)
   }
 
-  /** Of a batch of so many requests, right after its commit. Null where it is on the disk; else resolves when it is. */
+  /**
+   * Of a batch of so many requests, right after its commit. Null where it is on the disk; else resolves when it is, and
+   * rejects with `store_unavailable` where it cannot be brought there.
+   */
   ensure(requests: number): Promise<void> | null {
+    if (this.#isDoubtful) return this.#rescue()
     if (this.#flusher === null) {
       this.#noticeCrowd(requests)
       return null
@@ -45,13 +53,7 @@ export class Durability {
     this.#unflushed += requests
     return this.#flusher
       .flush()
-      .catch((error) => {
-        throw unavailable(
-          this.#location,
-          `the state file ${this.#location} cannot be flushed to its disk: ${error.message}`,
-          error,
-        )
-      })
+      .catch((error) => this.#rescue(error))
       .finally(() => {
         this.#unflushed -= requests
       })
@@ -60,6 +62,7 @@ export class Durability {
   async close(): Promise<void> {
     await this.#starting
     await this.#flusher?.close()
+    await this.#failed?.close()
   }
 
   #noticeCrowd(requests: number): void {
@@ -75,6 +78,38 @@ export class Durability {
       this.#flusher = flusher
     } catch {
       // Neither descriptor nor thread to spare: each commit goes on flushing for itself.
+    }
+  }
+
+  /**
+   * After a flush that failed: what it was for is in the WAL and seen by all, and nobody knows whether the disk has it;
+   * to flush again would say yes without a write (https://wiki.postgresql.org/wiki/Fsync_Errors), and whatever is committed
+   * behind it would be lost with it. A checkpoint writes it all again, to another file, and flushes that.
+   */
+  async #rescue(error?: Error): Promise<void> {
+    if (this.#flusher !== null) {
+      this.#isDoubtful = true
+      this.#database.exec('PRAGMA synchronous = FULL')
+      this.#failed = this.#flusher
+      this.#flusher = null
+    }
+    if (this.#isDoubtful && !this.#checkpoint() && !this.#checkpoint()) {
+      const why = error === undefined ? 'an earlier flush failed' : error.message
+      throw unavailable(
+        this.#location,
+        `the state file ${this.#location} cannot be flushed to its disk: ${why}`,
+        error,
+      )
+    }
+    this.#isDoubtful = false
+  }
+
+  /** False where another connection still reads, or the disk fails here as well: each of its files is told that once. */
+  #checkpoint(): boolean {
+    try {
+      return this.#database.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get()?.busy === 0
+    } catch {
+      return false
     }
   }
 }

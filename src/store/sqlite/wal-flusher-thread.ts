@@ -11,11 +11,14 @@ parentPort?.on('message', (first: number) => {
   parentPort.postMessage(flush(order))
 })
 
+let failure: string | null = null
+
 function flush(order: number): Flushed {
   try {
-    fdatasyncSync(workerData)
-    return { order }
+    if (failure === null) fdatasyncSync(workerData)
   } catch (error) {
-    return { order, error: String(error) }
+    // The kernel tells it once, and would say that all is well from then on (fsync(2), EIO).
+    failure = String(error)
   }
+  return failure === null ? { order } : { order, error: failure }
 }

@@ -47,7 +47,7 @@ export class WalFlusher {
     this.#thread.on('error', (error: Error) => this.#settle({ order: this.#orders, error: error.message }))
   }
 
-  /** Resolves when a flush has ended that began after this call. */
+  /** Resolves when a flush has ended that began after this call; rejects from the first that failed on. */
   flush(): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ order: ++this.#orders, resolve, reject })
