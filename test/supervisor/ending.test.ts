@@ -56,37 +56,43 @@ describe('P2, P4, P5: however a callback ends or does not, its session is free w
     await supervisor.close()
   })
 
-  test('a 529 of the model: the error and the draft are in the transcript, and the next run reads its history', async ({
-    scene,
-  }) => {
-    await using server = await startModelServer()
-    const supervisor = await openSupervisor({ state: scene.state })
-    const failing = supervisor.start({ session: 'a' }, async (run) => {
-      await run.append({ role: 'user', text: 'one' })
-      await run.draft({ role: 'assistant', text: 'half an ans' })
-      return ask(`${server.url}/529`)
-    })
-    expect(await errorOf(failing.result)).toBeInstanceOf(ModelError)
-    expect(await failing.outcome).toMatchObject({ state: 'failed', cause: 'threw', callback: 'settled' })
-    expect(failing.state).toBe('failed')
+  test.for([
+    ['529', { name: 'Error', message: 'the model answered 529', status: 529 }],
+    ['429', { name: 'Error', message: 'the model answered 429', status: 429 }],
+    ['500', { name: 'Error', message: 'the model answered 500', status: 500 }],
+    ['reset', { name: 'TypeError', message: 'fetch failed' }],
+  ] as const)(
+    'case 21: %s of the model: error and draft are in the transcript, and the next run reads its history',
+    async ([answer, error], { scene }) => {
+      await using server = await startModelServer()
+      const supervisor = await openSupervisor({ state: scene.state })
+      const failing = supervisor.start({ session: 'a' }, async (run) => {
+        await run.append({ role: 'user', text: 'one' })
+        await run.draft({ role: 'assistant', text: 'half an ans' })
+        return ask(`${server.url}/${answer}`)
+      })
+      expect(await errorOf(failing.result)).toMatchObject({ message: error.message })
+      expect(await failing.outcome).toMatchObject({ state: 'failed', cause: 'threw', callback: 'settled' })
+      expect(failing.state).toBe('failed')
 
-    const history = await supervisor.run({ session: 'a' }, async (run) => {
-      await run.append({ role: 'user', text: 'two' })
-      return supervisor.transcript('a')
-    })
-    expect(history).toMatchObject([
-      { kind: 'entry', entry: { text: 'one' } },
-      {
-        kind: 'ending',
-        draft: { role: 'assistant', text: 'half an ans' },
-        error: { name: 'Error', message: 'the model answered 529', status: 529 },
-      },
-      { kind: 'entry', entry: { text: 'two' } },
-    ])
-    await supervisor.close()
-  })
+      const history = await supervisor.run({ session: 'a' }, async (run) => {
+        await run.append({ role: 'user', text: 'two' })
+        return supervisor.transcript('a')
+      })
+      expect(history).toMatchObject([
+        { kind: 'entry', entry: { text: 'one' } },
+        {
+          kind: 'ending',
+          draft: { role: 'assistant', text: 'half an ans' },
+          error,
+        },
+        { kind: 'entry', entry: { text: 'two' } },
+      ])
+      await supervisor.close()
+    },
+  )
 
-  test('a request that never answers and ignores its signal: left behind, and nothing late is written', async ({
+  test('case 21: a request that never answers and ignores its signal: left behind, and nothing late is written', async ({
     scene,
   }) => {
     await using server = await startModelServer()

@@ -1,13 +1,14 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-/** A model API that fails: /529 answers so, /never takes the request and says nothing. */
+/** A model API that fails: /529 answers so, /reset breaks the connection off, /never takes the request and says nothing. */
 export interface ModelServer extends AsyncDisposable {
   readonly url: string
 }
 
 export async function startModelServer(): Promise<ModelServer> {
   const server = createServer((request, response) => {
+    if (request.url === '/reset') request.socket.resetAndDestroy()
     const status = Number(request.url?.slice(1))
     if (Number.isNaN(status)) return
     response.writeHead(status, { 'content-type': 'application/json' })
