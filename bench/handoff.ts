@@ -17,7 +17,7 @@ import { costPerRun, queueUp } from './handoff/sessions.ts'
 import { against, alone, type Line, linesTable } from './lines.ts'
 
 const rounds = 5
-const roundMs = 1_500
+const roundMs = 2_000
 /** Milliseconds: pauses of the rival, of which the best counts. */
 const pauses = [1, 5, 20, 100]
 

@@ -12,7 +12,8 @@ export type Passing =
   | { readonly how: 'coppice' }
   | { readonly how: 'proper-lockfile'; readonly retryMs: number }
 
-export type Order = Passing | { readonly how: 'stop' }
+/** `afterMs`: who asks first is no matter of a race where each begins so much later than the one before. */
+export type Order = (Passing & { readonly afterMs: number }) | { readonly how: 'stop' }
 
 /** When a process asked for the session, got it and gave it up. */
 export type Turn = readonly [asked: number, enter: number, leave: number]
@@ -45,7 +46,9 @@ createInterface({ input: process.stdin }).on('line', async (line) => {
   }
   over = false
   cpu = process.cpuUsage()
-  passing = order.how === 'coppice' ? byCoppice() : byLockfile(order.retryMs)
+  passing = sleep(order.afterMs).then(() =>
+    order.how === 'coppice' ? byCoppice() : byLockfile(order.retryMs),
+  )
 })
 process.stdin.on('end', () => supervisor.close())
 console.log('ready')

@@ -5,7 +5,10 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import type { Order, Passed } from './host.ts'
+import type { Order, Passed, Passing } from './host.ts'
+
+/** Milliseconds. */
+const apartMs = 5
 
 /** From when a process gave the session up until another had it, in milliseconds. */
 export interface Round {
@@ -48,12 +51,12 @@ export class Processes implements AsyncDisposable {
     this.#lines = lines
   }
 
-  async passRound(order: Order, ms: number): Promise<Round> {
+  async passRound(passing: Passing, ms: number): Promise<Round> {
     const from = performance.now()
-    this.#tell(order)
+    this.#tell((at) => ({ ...passing, afterMs: at * apartMs }))
     await sleep(ms)
     const until = Number(process.hrtime.bigint()) / 1e6
-    this.#tell({ how: 'stop' })
+    this.#tell(() => ({ how: 'stop' }))
     const answers = await Promise.all(this.#lines.map((lines) => lines.next()))
     const passed = answers.map(({ value }) => JSON.parse(value) as Passed)
     const cpuMs = passed.reduce((sum, one) => sum + one.cpuMs, 0)
@@ -77,7 +80,7 @@ export class Processes implements AsyncDisposable {
     await Promise.all(this.#children.map((child) => child.exitCode ?? once(child, 'exit')))
   }
 
-  #tell(order: Order): void {
-    for (const { stdin } of this.#children) stdin?.write(`${JSON.stringify(order)}\n`)
+  #tell(order: (at: number) => Order): void {
+    for (const [at, { stdin }] of this.#children.entries()) stdin?.write(`${JSON.stringify(order(at))}\n`)
   }
 }
