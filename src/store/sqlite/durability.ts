@@ -10,6 +10,9 @@ import { WalFlusher } from './wal-flusher.js'
 /** So many commits in a row with so many requests each: a burst that is over at once is not worth a thread. */
 const crowd = { commits: 16, requests: 16 }
 
+/** So few have nothing to overlap with, and to wake the thread and be woken by it takes longer than to do it here. */
+const few = 2
+
 export class Durability {
   readonly #database: DatabaseSync
   readonly #location: string
@@ -50,6 +53,7 @@ export class Durability {
       this.#noticeCrowd(requests)
       return null
     }
+    if (requests <= few && this.#unflushed === 0) return this.#flushHere(this.#flusher)
     this.#unflushed += requests
     return this.#flusher
       .flush()
@@ -63,6 +67,15 @@ export class Durability {
     await this.#starting
     await this.#flusher?.close()
     await this.#failed?.close()
+  }
+
+  #flushHere(flusher: WalFlusher): Promise<void> | null {
+    try {
+      flusher.flushHere()
+      return null
+    } catch (error) {
+      return this.#rescue(error as Error)
+    }
   }
 
   #noticeCrowd(requests: number): void {

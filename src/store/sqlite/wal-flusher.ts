@@ -3,7 +3,7 @@
  * With `synchronous = NORMAL` a commit leaves its frames in the WAL unflushed (https://www.sqlite.org/pragma.html#pragma_synchronous);
  * a flush that begins after it brings them to the disk, and all frames before them.
  */
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, fdatasyncSync, openSync } from 'node:fs'
 import { Worker } from 'node:worker_threads'
 
 /** What the thread answers: up to which order the WAL is on the disk, or why it is not. */
@@ -54,6 +54,11 @@ export class WalFlusher {
       this.#thread.ref()
       this.#thread.postMessage(this.#orders)
     })
+  }
+
+  /** In this thread, which waits. Only where the other one has no order. */
+  flushHere(): void {
+    fdatasyncSync(this.#file)
   }
 
   /** Not before the last flush has ended. */
