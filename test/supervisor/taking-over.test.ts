@@ -98,4 +98,22 @@ describe('an operator’s word', () => {
     expect(await host.lines.after('outcome ')).toBe('cancelled')
     await supervisor.close()
   })
+
+  test('of two operators: both hear how it ended, whoever’s word came last', async ({ scene }) => {
+    const sessions = Array.from({ length: 6 }, (_, at) => `held ${at}`)
+    const hosts = sessions.map((session) => scene.host('host-holds-a-session.mjs', [session]))
+    const runs = await Promise.all(hosts.map((host) => host.lines.after('ready ')))
+    const [first, second] = await Promise.all(
+      [1, 2].map(() => openSupervisor({ state: scene.state, ...bounds })),
+    )
+    for (const run of runs) {
+      const one = first?.cancel(run, { force: true, grace: 500 })
+      // Claimed by then, and not ended: its tree has its grace.
+      await eventually(async () => ((await first?.show(run))?.fence ?? 0) > 1)
+      const two = second?.cancel(run, { force: true, grace: 500 })
+      expect(await one).toMatchObject({ run, state: 'cancelled' })
+      expect(await two).toEqual(await one)
+    }
+    await Promise.all([first?.close(), second?.close()])
+  })
 })

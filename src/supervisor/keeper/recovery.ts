@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises'
 import ms from 'ms'
 import { isAlive } from '../../containment/processes/identity.js'
+import { isCoppiceError } from '../../errors.js'
 import type { EndingRecord, Hold, StoredRun, SupervisorRecord } from '../../store/contract.js'
 import type { Keeper } from './keeper.js'
 import { storeEnding } from './store-ending.js'
@@ -66,7 +67,14 @@ export async function recoverByForce(keeper: Keeper, run: StoredRun): Promise<vo
 async function once(keeper: Keeper, { id }: StoredRun, recover: () => Promise<void>): Promise<void> {
   const recovery = keeper.recoveries.get(id) ?? recover()
   keeper.recoveries.set(id, recovery)
-  await recovery.finally(() => keeper.recoveries.delete(id))
+  try {
+    await recovery
+  } catch (error) {
+    // Taken from us in turn, while we ended its trees: it is whoever's who took it, and there to be looked at again.
+    if (!isCoppiceError(error, 'run_lost')) throw error
+  } finally {
+    keeper.recoveries.delete(id)
+  }
 }
 
 /** Null where the supervisor may live. */
