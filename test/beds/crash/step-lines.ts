@@ -61,6 +61,9 @@ interface Mutant {
   readonly edits: readonly Edit[]
 }
 
+/** Milliseconds in which a planted fault is open to a crash: a moment alone would be a matter of luck. */
+const wide = 100
+
 export const mutants: Readonly<Record<string, Mutant>> = {
   'a recovery does not sweep': {
     breaks: /P3/,
@@ -87,7 +90,7 @@ export const mutants: Readonly<Record<string, Mutant>> = {
         file: transaction,
         find: 'end.run(state, cause, message, at, endingText(ending), seq);',
         put: `end.run(state, cause, message, at, '{}', seq);
-        setTimeout(() => database.prepare('UPDATE runs SET ending = ? WHERE seq = ?').run(endingText(ending), seq), 5);`,
+        setTimeout(() => database.prepare('UPDATE runs SET ending = ? WHERE seq = ?').run(endingText(ending), seq), ${wide});`,
       },
     ],
   },
@@ -98,7 +101,8 @@ export const mutants: Readonly<Record<string, Mutant>> = {
       {
         file: 'supervisor/keeper/calls.js',
         find: 'return held(keeper, run, keeper.store.append(run.held(), { index, body, at: Date.now() }));',
-        put: `held(keeper, run, keeper.store.append(run.held(), { index, body, at: Date.now() })).catch(() => {});
+        put: `const late = () => held(keeper, run, keeper.store.append(run.held(), { index, body, at: Date.now() }));
+        setTimeout(() => late().catch(() => {}), ${wide});
         return run.held().fence + '.' + index;`,
       },
     ],
