@@ -8,6 +8,7 @@ import { handlers } from '#src/supervisor/keeper/calls.js'
 import { join } from '#src/supervisor/keeper/joining.js'
 import { Keeper } from '#src/supervisor/keeper/keeper.js'
 import { openLog } from '#src/supervisor/keeper/log.js'
+import { News } from '#src/supervisor/keeper/news.js'
 import type { ToHost } from '#src/supervisor/messages.js'
 import { admission, ending, supervisorNamed } from '../store/scene.ts'
 import { eventually } from '../support/eventually.ts'
@@ -30,6 +31,7 @@ async function openKeeper({ folder, state }: Scene): Promise<{ keeper: Keeper; t
     containment,
     store,
     log,
+    news: new News(log, false, () => {}),
     closeLog,
     send,
   })
@@ -76,7 +78,7 @@ describe('P5, P8: a waiter that was given its session and lost it, both while it
     expect(await admitted).toBe('run_lost')
     expect(await cancelled).toEqual(outcome)
     expect(told).toEqual([{ type: 'ended', run: 'waiter', outcome }])
-    await handlers.close(keeper, { within: 0 })
+    await handlers.close(keeper, { drain: 0, within: 0 })
     await other.close()
   })
 })

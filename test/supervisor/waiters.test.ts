@@ -11,6 +11,7 @@ import { handlers } from '#src/supervisor/keeper/calls.js'
 import { join } from '#src/supervisor/keeper/joining.js'
 import { Keeper } from '#src/supervisor/keeper/keeper.js'
 import { openLog } from '#src/supervisor/keeper/log.js'
+import { News } from '#src/supervisor/keeper/news.js'
 import type { CancelRequest } from '#src/supervisor/messages.js'
 import { type Scene, test } from '../support/scene.ts'
 
@@ -27,7 +28,8 @@ class CountingKeeper implements AsyncDisposable {
       self(),
       openLog('silent'),
     ])
-    const parts = { id, host: hostname(), identity, containment, store, log, closeLog, send() {} }
+    const news = new News(log, false, () => {})
+    const parts = { id, host: hostname(), identity, containment, store, log, news, closeLog, send() {} }
     const keeper = new Keeper(parts)
     await join(keeper, 600_000, folder)
     return new CountingKeeper(keeper, read)
@@ -68,7 +70,7 @@ class CountingKeeper implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await handlers.close(this.#keeper, { within: 0 })
+    await handlers.close(this.#keeper, { drain: 0, within: 0 })
   }
 }
 

@@ -18,6 +18,8 @@ export function begin(keeper: Keeper, run: SupervisedRun, fence: number): void {
   if (run.hold !== null) return
   run.hold = { run: run.id, supervisor: keeper.id, fence }
   run.progress = advance(run.progress, 'admitted')
+  run.waitedMs = run.ageMs
+  keeper.news.admitted(run, fence)
   const timedOut: Stop = { cause: 'timed_out', message: null, grace: null }
   run.arm(() => after(run.bounds.timeout, () => void endRun(keeper, run, timedOut)))
   run.admitted.resolve(fence)

@@ -23,7 +23,18 @@ export async function join(keeper: Keeper, ttl: number, runtimeDir: string): Pro
   await leased(store.register({ id, host, identity, socket, ttl, startedAt: now, renewedAt: now }))
   keeper.isJoined = true
   // Until the very end: trees that a close gives their grace are leased as well.
-  const renewing = setInterval(() => leased(store.renew(id, Date.now())).catch(warn), ttl / 3)
+  let isRenewed = true
+  const renew = () =>
+    leased(store.renew(id, Date.now())).then(
+      () => {
+        isRenewed = true
+      },
+      (error) => {
+        if (isRenewed) warn(error)
+        isRenewed = false
+      },
+    )
+  const renewing = setInterval(renew, ttl / 3)
   keeper.left.then(() => clearInterval(renewing))
   recoverAll(keeper).catch(warn)
   cleanRuntimeFolder(runtimeDir).catch(warn)
