@@ -9,6 +9,7 @@ import { type ExecOptions, parseExec } from './exec-options.js'
 import type { KeeperLink } from './link.js'
 import type { ParsedSpec, RunSpec } from './spec.js'
 import { thrownRecord } from './thrown.js'
+import type { RunSpan } from './tracing.js'
 import { untoldOutcome } from './untold-outcome.js'
 
 /** A run as its callback has it. */
@@ -62,6 +63,8 @@ type RunChild = <T>(spec: RunSpec, fn: (run: Run) => T | Promise<T>) => Promise<
 export class HostRun implements BegunRun {
   readonly id: string
   readonly session: string | null
+  /** Null where nobody traces. */
+  readonly span: RunSpan | null
   readonly #spec: ParsedSpec
   readonly #link: KeeperLink
   readonly #runChild: RunChild
@@ -72,7 +75,8 @@ export class HostRun implements BegunRun {
   #fence = 0
   #trees = 0
 
-  constructor(link: KeeperLink, spec: ParsedSpec, runChild: RunChild) {
+  constructor(link: KeeperLink, spec: ParsedSpec, runChild: RunChild, span: RunSpan | null) {
+    this.span = span
     this.id = spec.request.run
     this.session = spec.request.session
     this.#spec = spec
@@ -107,6 +111,11 @@ export class HostRun implements BegunRun {
     return this.#over.promise
   }
 
+  /** Calls its callback, in which its span is the active one. */
+  within<T>(callback: () => T): T {
+    return this.span === null ? callback() : this.span.within(callback)
+  }
+
   /** Resolves when the run has its session; rejects where it ends before it gets it. */
   async admit(): Promise<void> {
     const { signal, request } = this.#spec
@@ -118,6 +127,7 @@ export class HostRun implements BegunRun {
     try {
       const { fence } = await admitted
       this.#fence = fence
+      this.span?.admitted(fence)
       if (this.#state === 'waiting') this.#state = 'running'
     } catch (error) {
       // Where the store could not take the run there is no ending of it, and nobody will tell one.
@@ -149,6 +159,7 @@ export class HostRun implements BegunRun {
           return this.#link
         },
         error: () => this.signal.reason as CoppiceError,
+        trace: (request) => this.span?.exec(request) ?? null,
       },
       exec,
     )
@@ -219,6 +230,7 @@ export class HostRun implements BegunRun {
   terminal(outcome: Outcome): void {
     if (isTerminal(this.#state)) return
     this.#state = outcome.state
+    this.span?.end(outcome)
     const error = runError({ run: this.id, session: this.session }, outcome.cause, outcome.message)
     if (!this.signal.aborted) this.#abort.abort(error)
     this.#over.resolve(error)

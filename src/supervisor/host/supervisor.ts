@@ -17,6 +17,7 @@ import { type BegunRun, HostRun, type Run, type RunHandle } from './run.js'
 import { closeOnSignal } from './signals.js'
 import { parseSpec, type RunDefaults, type RunSpec } from './spec.js'
 import { type StateOptions, stateOptionNames, storeSettings } from './state.js'
+import { RunSpan } from './tracing.js'
 
 export interface SupervisorOptions extends BoundOptions, StateOptions {
   /**
@@ -225,7 +226,8 @@ export class Supervisor extends Observer {
     // While a close leaves runs the time to finish, they may start what they need for that: the keeper knows until when.
     if (this.#closed !== null && parentRun === undefined)
       throw new CoppiceError('supervisor_closed', 'the supervisor is closed')
-    const run = new HostRun(this.link, parsed, (child, fn) => this.run(child, fn))
+    const span = RunSpan.start(parsed.request, parentRun?.span ?? null)
+    const run = new HostRun(this.link, parsed, (child, fn) => this.run(child, fn), span)
     this.#runs.set(run.id, run)
     run.outcome.then(() => this.#runs.delete(run.id))
     return run
@@ -234,7 +236,8 @@ export class Supervisor extends Observer {
 
 async function settle<T>(run: HostRun, fn: (run: Run) => T | Promise<T>): Promise<T> {
   await run.admit()
-  const settled = (async () => fn(run))()
+  const settled = run
+    .within(async () => fn(run))
     .then(
       (value) => {
         run.settled()
