@@ -14,6 +14,7 @@ export type Listeners = { readonly [Name in EventName]?: Listener<Name> }
 export class HostNews {
   readonly #logger: Logger | null
   readonly #emitter = new EventEmitter().setMaxListeners(0)
+  #loggerThrew = false
   /** Tells the keeper which events somebody listens to. */
   onInterest: (names: readonly EventName[]) => void = () => {}
 
@@ -46,7 +47,9 @@ export class HostNews {
       try {
         writeLine(this.#logger, message)
       } catch (error) {
-        warn('the logger of a supervisor threw', error)
+        // Once: one that throws is likely to throw at every line.
+        if (!this.#loggerThrew) warn('the logger of a supervisor threw', error)
+        this.#loggerThrew = true
       }
     }
   }

@@ -236,18 +236,16 @@ export class Supervisor extends Observer {
 
 async function settle<T>(run: HostRun, fn: (run: Run) => T | Promise<T>): Promise<T> {
   await run.admit()
-  const settled = run
-    .within(async () => fn(run))
-    .then(
-      (value) => {
-        run.settled()
-        return { value }
-      },
-      (error: unknown) => {
-        run.settled(error ?? new Error(`the callback threw ${String(error)}`))
-        return { error }
-      },
-    )
+  const settled = (async () => run.within(() => fn(run)))().then(
+    (value) => {
+      run.settled()
+      return { value }
+    },
+    (error: unknown) => {
+      run.settled(error ?? new Error(`the callback threw ${String(error)}`))
+      return { error }
+    },
+  )
   const over = await run.over
   if (!isCoppiceError(over, 'run_ended')) throw over
   const end = await settled

@@ -132,8 +132,9 @@ export class Keeper {
   ended(run: SupervisedRun, outcome: Outcome): void {
     this.forget(run)
     this.wakeSocket?.ended(run.id)
-    this.send({ type: 'ended', run: run.id, outcome })
+    // Before its caller goes on: whoever has the outcome has heard of it as well.
     this.news.ended(run, outcome)
+    this.send({ type: 'ended', run: run.id, outcome })
   }
 
   /** The ending is still being tried; the host is not made to wait for it. */
