@@ -196,6 +196,8 @@ export interface LogLine {
   /** Who writes it. */
   readonly supervisor: string
   readonly level: LogLevel
+  /** When it happened. */
+  readonly at: number
   readonly fields: object
   readonly error: LoggedError | null
   readonly message: string

@@ -151,6 +151,27 @@ test('P7: a logger that throws ends nothing, and does not vanish', async ({ scen
   expect(warnings).toMatchObject([{ name: 'CoppiceWarning', message: 'the logger of a supervisor threw' }])
 })
 
+test('P7: lines of what happens while the host’s loop is blocked come when it is free again, and say how late they are', async ({
+  scene,
+}) => {
+  const host = scene.host('host-logs-while-blocked.mjs')
+  const { code, stdout } = await host.exited
+  expect(code).toBe(0)
+  const lines = stdout
+    .split('\n')
+    .filter((line) => line.startsWith('{'))
+    .map((line) => JSON.parse(line))
+  const [begins, ended] = [
+    lines.find(({ msg }) => msg === 'run begins'),
+    lines.find(({ to }) => to === 'timed_out'),
+  ]
+  expect(begins).not.toHaveProperty('lateMs')
+  expect(ended).toMatchObject({ level: warn, cause: 'timed_out', session: 'a' })
+  // It was blocked for 2 s, of which the run took 200 ms and its grace 100.
+  expect(ended.lateMs).toBeGreaterThan(1_000)
+  expect(ended.lateMs).toBeLessThan(10_000)
+})
+
 test('what is no logger is refused by what it lacks', async ({ scene }) => {
   const opened = openSupervisor({ state: scene.state, logger: { info() {} } as unknown as Logger })
   await expect(opened).rejects.toMatchObject({ code: 'invalid_option', message: /no method child/ })

@@ -24,6 +24,8 @@ async function openKeeper({ folder, state }: Scene): Promise<{ keeper: Keeper; t
     openLog('silent'),
   ])
   const send = (message: ToHost) => told.push(message)
+  const news = new News(log, false, send)
+  news.listened(['leftBehind', 'transition'])
   const keeper = new Keeper({
     id: 'one',
     host: hostname(),
@@ -31,7 +33,7 @@ async function openKeeper({ folder, state }: Scene): Promise<{ keeper: Keeper; t
     containment,
     store,
     log,
-    news: new News(log, false, () => {}),
+    news,
     closeLog,
     send,
   })
@@ -77,7 +79,11 @@ describe('P5, P8: a waiter that was given its session and lost it, both while it
 
     expect(await admitted).toBe('run_lost')
     expect(await cancelled).toEqual(outcome)
-    expect(told).toEqual([{ type: 'ended', run: 'waiter', outcome }])
+    expect(told).toMatchObject([
+      { type: 'event', name: 'transition', event: { run: 'waiter', from: null, to: 'waiting' } },
+      { type: 'event', name: 'transition', event: { run: 'waiter', from: 'waiting', to: 'lost' } },
+      { type: 'ended', run: 'waiter', outcome },
+    ])
     await handlers.close(keeper, { drain: 0, within: 0 })
     await other.close()
   })

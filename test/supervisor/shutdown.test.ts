@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { isCoppiceError, openSupervisor, type Run } from 'coppice'
 import { describe, expect } from 'vitest'
 import { eventually } from '../support/eventually.ts'
+import { collectingLog } from '../support/log.ts'
 import { fixture, type Scene, test } from '../support/scene.ts'
 
 const codeOf = (work: () => unknown) =>
@@ -139,6 +140,25 @@ describe('case 36: a close with a drain', () => {
     expect(scene.living()).toEqual([])
   })
 
+  test('a later close shortens the one that is under way: its drain, and in its ending what is left', async ({
+    scene,
+  }) => {
+    for (const late of [false, true]) {
+      const supervisor = await openSupervisor({ state: scene.state, grace: '10m' })
+      const session = late ? 'late' : 'a'
+      const handle = supervisor.start({ session }, launchStubborn)
+      await eventually(async () => (await supervisor.transcript(session)).length === 1)
+      void supervisor.close(late ? {} : { drain: '10m' })
+      if (late) await eventually(() => handle.signal.aborted)
+      const begun = performance.now()
+      // What a first signal does where the host has begun to drain by itself.
+      await supervisor.close({ drain: 0, within: '1s' })
+      expect(performance.now() - begun).toBeLessThan(2_900)
+      expect(await handle.outcome).toMatchObject({ cause: 'shutdown', forced: true, tree: { survivors: [] } })
+      expect(scene.living()).toEqual([])
+    }
+  })
+
   test('what is no duration, or no option, is refused by name and closes nothing', async ({ scene }) => {
     const supervisor = await openSupervisor({ state: scene.state })
     expect(await codeOf(() => supervisor.close({ drain: 'soon' as '1s' }))).toBe('invalid_option')
@@ -197,6 +217,8 @@ describe('P4, case 36: a close keeps its time, whatever hangs', () => {
     host.child.kill('SIGTERM')
     expect(await host.exited).toMatchObject({ signal: 'SIGINT' })
     expect(await waiting.result).toBe('next')
+    // By its own supervisor, and not by us after its death.
+    expect(await supervisor.transcript('a')).toMatchObject([{ outcome: { cause: 'shutdown' } }, {}])
     await supervisor.close()
   })
 
@@ -216,6 +238,30 @@ describe('P4, case 36: a close keeps its time, whatever hangs', () => {
     expect(await supervisor.run({ session: 'a' }, () => 'free')).toBe('free')
     expect(await supervisor.transcript('a')).toMatchObject([{ outcome: { state: 'lost' } }, {}])
     await supervisor.close()
+  })
+
+  test('a store that cannot be left does not keep the keeper: it says what is unfinished, in its time', async ({
+    scene,
+  }) => {
+    const { logger, lines } = collectingLog('error')
+    const supervisor = await openSupervisor({ state: scene.state, logger })
+    const handle = supervisor.start({ session: 'a' }, launchStubborn)
+    await eventually(async () => (await supervisor.transcript('a')).length === 1)
+    {
+      await using _lock = await scene.lockState()
+      const begun = performance.now()
+      await supervisor.close({ within: '2500ms' })
+      expect(performance.now() - begun).toBeLessThan(4_000)
+      expect(await handle.outcome).toMatchObject({
+        state: 'lost',
+        message: expect.stringContaining('closed before'),
+      })
+    }
+    expect(lines.at(-1)).toMatchObject({ unfinished: 1 })
+    expect(scene.living()).toEqual([])
+    const next = await openSupervisor({ state: scene.state })
+    expect(await next.run({ session: 'a' }, () => 'free')).toBe('free')
+    await next.close()
   })
 
   test('P5: one that could record why it stops, and no more, is ended with that cause by whoever comes next', async ({

@@ -1,4 +1,4 @@
-import type { CoppiceError } from '../../errors.js'
+import { type CoppiceError, toErrorMessage } from '../../errors.js'
 import type { KeeperSettings } from '../messages.js'
 import { KeeperLink } from './link.js'
 import type { HostNews } from './news.js'
@@ -16,6 +16,18 @@ export async function buryKeeper(
   error: CoppiceError,
   news: HostNews,
 ): Promise<void> {
+  const told = { coppice: toErrorMessage(error), stack: null }
+  const fields = { runs: runs.length }
+  const at = Date.now()
+  news.receive({
+    type: 'log',
+    supervisor,
+    level: 'error',
+    at,
+    fields,
+    error: told,
+    message: 'the keeper died',
+  })
   for (const run of runs) run.lost(error)
   const undertaker = await KeeperLink.open({ ...settings, listened: news.names }, (message) =>
     news.receive(message),

@@ -12,6 +12,9 @@ export interface Logger {
   isLevelEnabled?(level: string): boolean
 }
 
+/** Milliseconds. */
+const worthTelling = 100
+
 const levels = ['debug', 'info', 'warn', 'error'] as const satisfies readonly LogLevel[]
 
 export function parseLogger(logger: Logger | undefined): Logger | null {
@@ -29,10 +32,13 @@ export function lowestLevel(logger: Logger | null): LogLevel | null {
 }
 
 /** Writes a line through a child for what it is about. */
-export function writeLine(logger: Logger, { supervisor, level, fields, error, message }: LogLine): void {
+export function writeLine(logger: Logger, { supervisor, level, at, fields, error, message }: LogLine): void {
   const { run, session, tree, ...rest } = fields as Record<string, unknown>
   const about = Object.entries({ supervisor, run, session, tree }).filter(([, value]) => value != null)
-  const line = error === null ? rest : { ...rest, err: toError(error) }
+  const line: Record<string, unknown> = error === null ? rest : { ...rest, err: toError(error) }
+  // A logger writes down when it writes; that is not when it happened where the event loop was blocked meanwhile.
+  const lateMs = Date.now() - at
+  if (lateMs >= worthTelling) line.lateMs = lateMs
   logger.child(Object.fromEntries(about))[level](line, message)
 }
 

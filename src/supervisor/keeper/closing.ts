@@ -29,10 +29,13 @@ export async function close(keeper: Keeper, drain: number, within: number): Prom
   await Promise.race([Promise.allSettled(ends.map(({ end }) => end)), time.over])
 
   const unfinished = keeper.runs.size
-  const leaving = leaveStore(keeper, unfinished)
-  if (Number.isFinite(time.within)) await settlesWithin(time.left, leaving)
-  else await leaving
+  // Together: a store that cannot be left is no reason to leave a launcher behind.
+  const leaving = Promise.all([leaveStore(keeper), keeper.containment.close()])
+  const hasLeft = await settlesWithin(Number.isFinite(time.within) ? time.left : time.within, leaving)
   time.stop()
+  keeper.news.closed(unfinished)
+  await keeper.closeLog()
+  if (hasLeft) await leaving
 }
 
 /** What runs goes on, and starts what it needs for that; what waits is told at once, and nobody waits behind it. */
@@ -74,16 +77,13 @@ function endGraces(keeper: Keeper): void {
   for (const tree of treesWithoutRun(keeper)) tree.hurry()
 }
 
-async function leaveStore(keeper: Keeper, unfinished: number): Promise<void> {
+async function leaveStore(keeper: Keeper): Promise<void> {
   keeper.leave()
   try {
     if (keeper.isJoined) await keeper.store.unregister(keeper.id, Date.now())
   } finally {
     await keeper.wakeSocket?.close()
     if (keeper.hasStore) await keeper.store.close()
-    await keeper.containment.close()
-    keeper.news.closed(unfinished)
-    await keeper.closeLog()
   }
 }
 

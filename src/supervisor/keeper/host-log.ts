@@ -57,11 +57,12 @@ export class HostLog implements Log {
     this.#post('warn', { dropped }, 'the host was too slow for its log: lines were left out')
   }
 
-  #post(level: LogLevel, line: object, message: string): void {
-    const { err, ...fields } = line as { readonly err?: unknown }
+  #post(level: LogLevel, given: object, message: string): void {
+    const { err, ...fields } = given as { readonly err?: unknown }
     this.#onTheWay += 1
     const error = err === undefined ? null : loggedError(err)
-    this.#send({ type: 'log', supervisor: this.#supervisor, level, fields, error, message })
+    const line = { supervisor: this.#supervisor, at: Date.now(), level, fields, error, message }
+    this.#send({ type: 'log', ...line })
   }
 }
 
