@@ -99,7 +99,10 @@ test('trouble with the store has one line when it begins and one when it ends, h
   const supervisor = await openSupervisor({ state: scene.state, logger, ttl: '1s' })
   const away = `${scene.state}.away`
   renameSync(scene.state, away)
+  const begun = performance.now()
   for (let i = 0; i < 5; i++) await supervisor.run({ session: 'a' }, () => 1).catch(() => {})
+  // Three renewals at least, of a lease of a second, fail meanwhile.
+  await eventually(() => performance.now() - begun > 1_400)
   renameSync(away, scene.state)
   expect(await supervisor.run({ session: 'a' }, () => 2)).toBe(2)
   await supervisor.close()
@@ -112,6 +115,9 @@ test('trouble with the store has one line when it begins and one when it ends, h
     },
     { level: warn, msg: 'the store takes writes again', troubleMs: expect.any(Number) },
   ])
+  const said = lines.map(({ msg }) => msg)
+  expect(said).toContain('trouble with what supervisors share')
+  expect(said.length, said.join(', ')).toBe(new Set(said).size)
 })
 
 test('P9: a takeover has its lines: whose run it was, and what became of it', async ({ scene }) => {
