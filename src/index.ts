@@ -11,6 +11,7 @@ export type { CancelOptions } from './supervisor/host/cancel-options.js'
 export type { ExecHandle, ExecResult } from './supervisor/host/exec-handle.js'
 export type { ExecOptions } from './supervisor/host/exec-options.js'
 export type { LimitOptions } from './supervisor/host/limit-options.js'
+export type { LoopTimeoutOption } from './supervisor/host/loop-timeout.js'
 export type { BegunRun, Run, RunHandle } from './supervisor/host/run.js'
 export type { RunSpec } from './supervisor/host/spec.js'
 export type { StopOptions } from './supervisor/host/stop-options.js'
@@ -20,4 +21,6 @@ export {
   type Supervisor,
   type SupervisorOptions,
 } from './supervisor/host/supervisor.js'
-export type { RunView, SessionView, TreeView } from './supervisor/host/views.js'
+export type { RunView, SessionView, SupervisorView, TreeView } from './supervisor/host/views.js'
+export type { WaitOptions } from './supervisor/host/waits.js'
+export type { KeeperHealth } from './supervisor/messages.js'

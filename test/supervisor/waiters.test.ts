@@ -7,6 +7,7 @@ import { defaultBounds } from '#src/runs/bounds.js'
 import type { Outcome } from '#src/runs/outcome.js'
 import type { Store } from '#src/store/contract.js'
 import { openStore } from '#src/store/open.js'
+import { defaultLoopTimeout } from '#src/supervisor/host/loop-timeout.js'
 import { handlers } from '#src/supervisor/keeper/calls.js'
 import { join } from '#src/supervisor/keeper/joining.js'
 import { Keeper } from '#src/supervisor/keeper/keeper.js'
@@ -27,7 +28,17 @@ class CountingKeeper implements AsyncDisposable {
       self(),
       openLog('silent'),
     ])
-    const parts = { id, host: hostname(), identity, containment, store, log, closeLog, send() {} }
+    const parts = {
+      id,
+      host: hostname(),
+      identity,
+      containment,
+      store,
+      log,
+      closeLog,
+      send() {},
+      loopTimeout: defaultLoopTimeout,
+    }
     const keeper = new Keeper(parts)
     await join(keeper, 600_000, folder)
     return new CountingKeeper(keeper, read)

@@ -2,11 +2,12 @@ import { type ContainmentKind, containmentKinds } from '../../containment/contra
 import { type Duration, parseDuration } from '../../durations.js'
 import { CoppiceError, isCoppiceError } from '../../errors.js'
 import type { Outcome } from '../../runs/outcome.js'
-import type { KeeperSettings } from '../messages.js'
+import type { KeeperHealth, KeeperSettings } from '../messages.js'
 import { buryKeeper } from './burial.js'
 import { type CancelOptions, parseCancel } from './cancel-options.js'
 import { type LimitOptions, parseLimits } from './limit-options.js'
 import { KeeperLink } from './link.js'
+import { type LoopTimeoutOption, parseLoopTimeout } from './loop-timeout.js'
 import { Observer } from './observer.js'
 import { type BoundOptions, boundNames, parseBounds, refuseUnknown } from './options.js'
 import { type BegunRun, HostRun, type Run, type RunHandle } from './run.js'
@@ -23,6 +24,8 @@ export interface SupervisorOptions extends BoundOptions, StateOptions {
   readonly maxWaiters?: number
   /** What each tree may take, where its run or command asks for nothing else. Default: no limit. */
   readonly limits?: LimitOptions
+  /** How long the host's event loop may be blocked before that is recorded, or the process ended. Default 2 m. */
+  readonly loopTimeout?: LoopTimeoutOption
   /** What the keeper writes to stderr, by pino's levels. Default `silent`. */
   readonly logLevel?: 'silent' | 'error' | 'warn' | 'info' | 'debug'
 }
@@ -33,6 +36,7 @@ const known = [
   'handleSignals',
   'limits',
   'logLevel',
+  'loopTimeout',
   'maxWaiters',
   ...boundNames,
 ]
@@ -54,6 +58,7 @@ export async function openSupervisor(options: SupervisorOptions = {}): Promise<S
     store: storeSettings(options),
     containment: parseContainment(options.containment),
     logLevel: options.logLevel ?? 'silent',
+    loopTimeout: parseLoopTimeout(options.loopTimeout),
   }
   const supervisor = new Supervisor(settings, await KeeperLink.open(settings), defaults)
   if (options.handleSignals === true) supervisor.closeOnSignal()
@@ -141,6 +146,11 @@ export class Supervisor extends Observer {
     })
   }
 
+  /** How this supervisor is. Rejects with `run_lost` where its keeper died; a keeper that hangs does not answer. */
+  health(): Promise<KeeperHealth> {
+    return this.link.call('health', undefined)
+  }
+
   /** Closes with the process's first SIGINT, SIGTERM or SIGHUP; the option `handleSignals` of `openSupervisor`. */
   closeOnSignal(): void {
     this.#unsubscribe = closeOnSignal((within) => this.close({ within }))
@@ -173,6 +183,8 @@ export class Supervisor extends Observer {
     if (this.#closed !== null) throw new CoppiceError('supervisor_closed', 'the supervisor is closed')
     const run = new HostRun(this.link, parsed, (child, fn) => this.run(child, fn))
     this.#runs.set(run.id, run)
+    const { parent } = parsed.request
+    if (parent !== null) this.#runs.get(parent)?.partOf(run.asSubagent, run.outcome)
     run.outcome.then(() => this.#runs.delete(run.id))
     return run
   }

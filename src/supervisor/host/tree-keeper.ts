@@ -1,8 +1,14 @@
 import { CoppiceError } from '../../errors.js'
 import type { KeeperSettings } from '../messages.js'
 import { KeeperLink } from './link.js'
+import { defaultLoopTimeout } from './loop-timeout.js'
 
-const settings: KeeperSettings = { store: null, containment: null, logLevel: 'silent' }
+const settings: KeeperSettings = {
+  store: null,
+  containment: null,
+  logLevel: 'silent',
+  loopTimeout: defaultLoopTimeout,
+}
 let keeper: Promise<KeeperLink> | null = null
 
 /** The one keeper of trees without a run in this process, opened by the first; idle, it keeps nothing alive. */

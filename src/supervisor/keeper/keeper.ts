@@ -5,10 +5,13 @@ import { type Bounds, defaultBounds } from '../../runs/bounds.js'
 import type { Outcome } from '../../runs/outcome.js'
 import type { Finished, Store } from '../../store/contract.js'
 import { deferred } from '../../timers.js'
-import type { SendToHost } from '../messages.js'
+import type { KeeperSettings, SendToHost } from '../messages.js'
+import { OwnDelay } from './health.js'
 import { Heartbeats } from './heartbeats.js'
+import { HostLoop } from './host-loop.js'
 import type { Log } from './log.js'
 import { Lookout } from './lookout.js'
+import { hostLoopEvents } from './loop-timeout.js'
 import type { SupervisedRun } from './run.js'
 import type { SupervisedTree } from './tree.js'
 import type { WakeSocket } from './wake.js'
@@ -23,6 +26,7 @@ export interface KeeperParts {
   readonly log: Log
   readonly closeLog: () => Promise<void>
   readonly send: SendToHost
+  readonly loopTimeout: KeeperSettings['loopTimeout']
 }
 
 /** The supervising thread's state: its runs, its trees, and where their ends are told. */
@@ -47,6 +51,12 @@ export class Keeper {
   /** What follows when an ending has given its session to a waiter. */
   onAdmitted: (admitted: NonNullable<Finished['admitted']>) => void = () => {}
   readonly heartbeats = new Heartbeats()
+  readonly hostLoop: HostLoop
+  readonly ownDelay = new OwnDelay()
+  /** When its leases were renewed, by performance.now(). */
+  renewedAt = performance.now()
+  /** Says at once what renewals say otherwise. */
+  renewNow: () => Promise<void> = async () => {}
   readonly lookout = new Lookout(this)
   wakeSocket: WakeSocket | null = null
   isClosing = false
@@ -62,6 +72,7 @@ export class Keeper {
     this.log = parts.log
     this.closeLog = parts.closeLog
     this.send = parts.send
+    this.hostLoop = new HostLoop(hostLoopEvents(this, parts.loopTimeout), parts.loopTimeout.after)
   }
 
   get store(): Store {

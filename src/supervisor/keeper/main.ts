@@ -32,7 +32,7 @@ open(workerData as KeeperSettings, send).then(
 )
 
 async function open(
-  { store: settings, containment: kind, logLevel }: KeeperSettings,
+  { store: settings, containment: kind, logLevel, loopTimeout }: KeeperSettings,
   send: SendToHost,
 ): Promise<Keeper> {
   const { log, close: closeLog } = await openLog(logLevel)
@@ -44,8 +44,8 @@ async function open(
   const identity = await self()
   const id = newIdentifier('s')
   const host = hostname()
-  const parts = { id, host, identity, containment, log, closeLog, send }
-  if (settings === null) return new Keeper({ ...parts, store: null })
+  const parts = { id, host, identity, containment, log, closeLog, send, loopTimeout }
+  if (settings === null) return watching(new Keeper({ ...parts, store: null }))
   const writers = new StoppedWriters(identity, log)
   const store = await openStore(settings.location, {
     create: !settings.observe,
@@ -53,7 +53,14 @@ async function open(
   })
   const keeper = new Keeper({ ...parts, store })
   for (const supervisor of settings.gone) keeper.bury(supervisor)
-  if (!settings.observe) await join(keeper, settings.ttl, settings.runtimeDir)
+  if (settings.observe) return keeper
+  await join(keeper, settings.ttl, settings.runtimeDir)
+  return watching(keeper)
+}
+
+function watching(keeper: Keeper): Keeper {
+  keeper.hostLoop.start()
+  keeper.ownDelay.start()
   return keeper
 }
 
@@ -75,6 +82,13 @@ function receive(keeper: Keeper, message: ToKeeper): void {
       break
     case 'opened':
       keeper.trees.get(message.tree)?.opened()
+      break
+    case 'alive':
+      keeper.hostLoop.answered()
+      break
+    case 'still':
+      keeper.runs.get(message.of)?.stallWatch?.heard(message.still)
+      keeper.trees.get(message.of)?.heard(message.still)
       break
     case 'hurry':
       hurry(keeper)
