@@ -12,8 +12,8 @@ import type { State } from '../runs/states.js'
  * `running` or `stopping`, and the database allows one such row per session. So the one update that makes a run
  * terminal is what writes its ending into the transcript and releases the lock (P2).
  *
- * Every write that a run makes carries its `Hold`, and is refused with `run_ended` where the run is terminal and
- * with `run_lost` where it has another owner or fence by now (P6). Every write may be repeated as it is: it finds
+ * Every write that a run makes carries its `Hold`, and is refused with `run_lost` where the run has another owner or
+ * fence by now, and else with `run_ended` where it is terminal (P6). Every write may be repeated as it is: it finds
  * what it wrote, and changes nothing. Trouble with the store itself is `store_unavailable` with its `path`.
  *
  * Times are milliseconds since the epoch, by the writer's clock.

@@ -22,10 +22,14 @@ interface Fact {
   readonly aborted?: boolean
 }
 
-async function facts(host: Started, count: number): Promise<Fact[]> {
+/** The facts from the first or from a later one on, when there are so many. */
+async function facts({ lines }: Started, count: number, from = 0): Promise<Fact[]> {
   const found: Fact[] = []
-  while (found.length < count) found.push(JSON.parse(await host.lines.after('')))
-  return found
+  for await (const line of lines.each()) {
+    found.push(JSON.parse(line))
+    if (found.length === from + count) break
+  }
+  return found.slice(from)
 }
 
 function toolsOf(facts: readonly Fact[], but: string | null = null) {
@@ -103,8 +107,8 @@ describe.skipIf(bestHere.containment === 'group')('a host that is frozen for lon
     expect(await Promise.all(taken)).toEqual(tools.map(() => 0))
 
     host.child.kill('SIGCONT')
-    host.child.stdin?.write('go on\n')
-    const late = await facts(host, 10)
+    host.child.stdin?.end('go on\n')
+    const late = await facts(host, 10, 10)
     expect(late.map(({ code, aborted }) => `${code} ${aborted}`)).toEqual(late.map(() => 'run_lost true'))
     for (const n of tools.keys())
       expect(await supervisor.transcript(`s${n}`)).toMatchObject([

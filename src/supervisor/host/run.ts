@@ -318,7 +318,8 @@ export class HostRun implements BegunRun {
   #refuseAfterEnd(): void {
     if (!isTerminal(this.#state)) return
     const { id: run, session } = this
-    throw new CoppiceError('run_ended', `run ${run} has ended as ${this.#state}`, { run, session })
+    const code = this.#state === 'lost' ? 'run_lost' : 'run_ended'
+    throw new CoppiceError(code, `run ${run} has ended as ${this.#state}`, { run, session })
   }
 }
 
