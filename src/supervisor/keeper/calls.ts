@@ -11,12 +11,12 @@ import { close } from './closing.js'
 import { endRun } from './ending.js'
 import { healthOf } from './health.js'
 import type { Keeper } from './keeper.js'
+import { lastWordBeside } from './last-words.js'
 import { recoverByForce, recoverOwner } from './recovery.js'
 import { SupervisedRun } from './run.js'
 import { outcomeOfOthers } from './run-of-others.js'
 import { lookAtSupervisors } from './supervisors.js'
 import { endTree, SupervisedTree } from './tree.js'
-import { lastWordBeside } from './wake.js'
 
 type Handlers = {
   [Name in keyof Calls]: (keeper: Keeper, ask: Calls[Name]['ask']) => Promise<Calls[Name]['answer']>

@@ -1,14 +1,9 @@
 import { rm } from 'node:fs/promises'
 import { connect, createServer, type Server, type Socket } from 'node:net'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { makeFolder } from '../../folders.js'
 import { after } from '../../timers.js'
 import type { KeeperHealth } from '../messages.js'
-
-/** Where the guard of a dead supervisor's tree leaves word, by that supervisor's socket. */
-export function lastWordBeside(socket: string, tree: string): string {
-  return join(dirname(socket), `${tree}.end`)
-}
 
 /**
  * How supervisors that share a store reach each other: each listens on a socket of its own. A line `news RUN` says
