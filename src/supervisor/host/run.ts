@@ -3,6 +3,8 @@ import type { Outcome } from '../../runs/outcome.js'
 import { isTerminal, type State } from '../../runs/states.js'
 import { deferred } from '../../timers.js'
 import { runError } from '../run-error.js'
+import { type AttemptContext, Attempts } from './attempt.js'
+import type { AttemptOptions } from './attempt-options.js'
 import { type CancelOptions, parseCancel } from './cancel-options.js'
 import { ExecHandle } from './exec-handle.js'
 import { type ExecOptions, parseExec } from './exec-options.js'
@@ -30,6 +32,12 @@ export interface Run {
    * rejects as `supervisor.run` does: with `deadlock` where it would wait for what only this run's end gives free.
    */
   subagent<T>(spec: RunSpec, fn: (run: Run) => T | Promise<T>): Promise<T>
+  /**
+   * Calls `fn`, a call of a model as a rule, until it succeeds: again after an error that `retryIf` takes for one that
+   * passes, with a pause between. Resolves to its value; rejects with its last error as it is, and with the run's own as
+   * soon as that begins to end. Each failed attempt is in the transcript, as an `AttemptEntry`.
+   */
+  attempt<T>(fn: (context: AttemptContext) => T | PromiseLike<T>, options?: AttemptOptions): Promise<T>
   /** Throws unless the run goes on and still holds its session: to be asked before a side effect. */
   check(): Promise<void>
   /** Ends the run as `cancelled`, with its trees. Resolves when it is terminal and the session free. */
@@ -70,6 +78,8 @@ export class HostRun implements BegunRun {
   readonly #over = deferred<CoppiceError>()
   #state: State = 'waiting'
   #fence = 0
+  #deadline = Number.POSITIVE_INFINITY
+  #attempts: Attempts | null = null
   #trees = 0
 
   constructor(link: KeeperLink, spec: ParsedSpec, runChild: RunChild) {
@@ -118,6 +128,7 @@ export class HostRun implements BegunRun {
     try {
       const { fence } = await admitted
       this.#fence = fence
+      this.#deadline = performance.now() + request.bounds.timeout
       if (this.#state === 'waiting') this.#state = 'running'
     } catch (error) {
       // Where the store could not take the run there is no ending of it, and nobody will tell one.
@@ -158,6 +169,16 @@ export class HostRun implements BegunRun {
     this.#refuseAfterEnd()
     if (this.signal.aborted) throw this.signal.reason
     return this.#runChild({ ...spec, parent: this.id }, fn)
+  }
+
+  async attempt<T>(
+    fn: (context: AttemptContext) => T | PromiseLike<T>,
+    options: AttemptOptions = {},
+  ): Promise<T> {
+    this.#refuseAfterEnd()
+    if (this.signal.aborted) throw this.signal.reason
+    this.#attempts ??= new Attempts(this, this.#spec.retries, () => this.#deadline - performance.now())
+    return this.#attempts.make(fn, options)
   }
 
   async check(): Promise<void> {

@@ -3,6 +3,7 @@ import { type Duration, parseDuration } from '../../durations.js'
 import { CoppiceError, isCoppiceError } from '../../errors.js'
 import type { Outcome } from '../../runs/outcome.js'
 import type { KeeperSettings } from '../messages.js'
+import { parseRetries } from './attempt-options.js'
 import { buryKeeper } from './burial.js'
 import { type CancelOptions, parseCancel } from './cancel-options.js'
 import { type LimitOptions, parseLimits } from './limit-options.js'
@@ -23,6 +24,8 @@ export interface SupervisorOptions extends BoundOptions, StateOptions {
   readonly maxWaiters?: number
   /** What each tree may take, where its run or command asks for nothing else. Default: no limit. */
   readonly limits?: LimitOptions
+  /** How often the calls of `attempt` of one run may try again, all together. Default 100. */
+  readonly retries?: number
   /** What the keeper writes to stderr, by pino's levels. Default `silent`. */
   readonly logLevel?: 'silent' | 'error' | 'warn' | 'info' | 'debug'
 }
@@ -34,6 +37,7 @@ const known = [
   'limits',
   'logLevel',
   'maxWaiters',
+  'retries',
   ...boundNames,
 ]
 
@@ -49,6 +53,7 @@ export async function openSupervisor(options: SupervisorOptions = {}): Promise<S
     bounds: parseBounds(options),
     limits: parseLimits(options.limits),
     maxWaiters: parseMaxWaiters(options.maxWaiters),
+    retries: parseRetries(options.retries),
   }
   const settings: KeeperSettings = {
     store: storeSettings(options),
