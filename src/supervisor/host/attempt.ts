@@ -44,28 +44,36 @@ export interface AttemptEntry {
 
 type Next = Pick<AttemptEntry, 'pauseMs' | 'gaveUp'>
 
-interface AttemptingRun {
+/** What attempts need of their run. */
+export interface AttemptingRun {
   readonly signal: AbortSignal
   append(entry: AttemptEntry): Promise<string>
+  /** Throws where the run has ended. */
+  refuseAfterEnd(): void
+  /** Milliseconds until it runs out of time. */
+  timeLeft(): number
 }
 
 /** All attempts of one run, over all of its calls. */
 export class Attempts {
   readonly #run: AttemptingRun
-  readonly #ceiling: number
-  readonly #timeLeft: () => number
+  readonly #mostRetries: number
   #calls = 0
   #retries = 0
 
-  constructor(run: AttemptingRun, ceiling: number, timeLeft: () => number) {
+  constructor(run: AttemptingRun, mostRetries: number) {
     this.#run = run
-    this.#ceiling = ceiling
-    this.#timeLeft = timeLeft
+    this.#mostRetries = mostRetries
   }
 
-  async make<T>(fn: (context: AttemptContext) => T | PromiseLike<T>, options: AttemptOptions): Promise<T> {
-    const asked = parseAttempt(options)
+  make<T>(fn: (context: AttemptContext) => T | PromiseLike<T>, options: AttemptOptions): Promise<T> {
+    return untilAborted(this.#run.signal, this.#make(fn, options))
+  }
+
+  async #make<T>(fn: (context: AttemptContext) => T | PromiseLike<T>, options: AttemptOptions): Promise<T> {
+    this.#run.refuseAfterEnd()
     const { signal } = this.#run
+    const asked = parseAttempt(options)
     const call = ++this.#calls
     const pauses = exponential(asked)
     let next: Next = { pauseMs: null, gaveUp: null }
@@ -74,7 +82,7 @@ export class Attempts {
       handleWhen(() => next.pauseMs !== null),
       { backoff: new DelegateBackoff(() => next.pauseMs ?? 0) },
     ).dangerouslyUnref()
-    const work = policy.execute(async ({ attempt }) => {
+    return policy.execute(async ({ attempt }) => {
       // cockatiel asks its signal before a pause, but not after it: an ended run would make one more attempt.
       signal.throwIfAborted()
       const number = attempt + 1
@@ -93,16 +101,15 @@ export class Attempts {
         throw error
       }
     })
-    return untilAborted(signal, work)
   }
 
   async #next(error: unknown, number: number, asked: ParsedAttempt, pauses: () => number): Promise<Next> {
     const giveUp = (gaveUp: Next['gaveUp']): Next => ({ pauseMs: null, gaveUp })
     if (!(await asked.retryIf(error, number))) return giveUp('retry_if')
     if (number >= asked.attempts) return giveUp('attempts')
-    if (this.#retries >= this.#ceiling) return giveUp('retries')
+    if (this.#retries >= this.#mostRetries) return giveUp('retries')
     const pauseMs = Math.ceil(Math.max(pauses(), retryAfterOf(error, Date.now()) ?? 0))
-    if (pauseMs > Math.min(this.#timeLeft(), longestDelay)) return giveUp('run_time')
+    if (pauseMs > Math.min(this.#run.timeLeft(), longestDelay)) return giveUp('run_time')
     this.#retries += 1
     return { pauseMs, gaveUp: null }
   }
@@ -138,7 +145,11 @@ async function withinTime<T>(
   // Without `abortOnReturn: false` a response that `fn` returns would be cut off before its body is read.
   const strategy = { strategy: TimeoutStrategy.Aggressive, abortOnReturn: false }
   const bounded = timeout(asked.timeout, strategy).dangerouslyUnref()
-  bounded.onTimeout(() => late.abort(timedOut(number, asked)))
+  bounded.onTimeout(() => {
+    late.abort(timedOut(number, asked))
+    // Node asks the signals below only when it is asked itself: an abort of the run's would then be the first it sees.
+    signal.aborted
+  })
   try {
     return await bounded.execute(once)
   } catch (error) {

@@ -19,6 +19,7 @@ function saidOf(error: unknown, now: number): number | null {
   const said = headerOf(error, 'retry-after')
   if (said === null) return null
   if (/^\s*\d+(\.\d+)?\s*$/.test(said)) return Number(said) * 1000
-  const date = Date.parse(said)
+  // Each form of an HTTP date begins with the day's name; Date.parse makes a date of -1 as well.
+  const date = /^\s*[a-z]/i.test(said) ? Date.parse(said) : Number.NaN
   return Number.isNaN(date) ? null : Math.max(0, date - now)
 }

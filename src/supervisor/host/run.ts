@@ -171,13 +171,16 @@ export class HostRun implements BegunRun {
     return this.#runChild({ ...spec, parent: this.id }, fn)
   }
 
-  async attempt<T>(
-    fn: (context: AttemptContext) => T | PromiseLike<T>,
-    options: AttemptOptions = {},
-  ): Promise<T> {
-    this.#refuseAfterEnd()
-    if (this.signal.aborted) throw this.signal.reason
-    this.#attempts ??= new Attempts(this, this.#spec.retries, () => this.#deadline - performance.now())
+  attempt<T>(fn: (context: AttemptContext) => T | PromiseLike<T>, options: AttemptOptions = {}): Promise<T> {
+    this.#attempts ??= new Attempts(
+      {
+        signal: this.signal,
+        append: (entry) => this.append(entry),
+        refuseAfterEnd: () => this.#refuseAfterEnd(),
+        timeLeft: () => this.#deadline - performance.now(),
+      },
+      this.#spec.retries,
+    )
     return this.#attempts.make(fn, options)
   }
 
