@@ -12,7 +12,7 @@ export interface Surroundings {
 }
 
 /** A tenth of what a real model needs, so that there is something to see. */
-const patience: AttemptOptions = { timeout: '2s', backoff: { initial: '100ms', longest: '1s' } }
+const patience: AttemptOptions = { timeout: '1s', backoff: { initial: '100ms', longest: '1s' } }
 
 const mostTurns = 20
 
