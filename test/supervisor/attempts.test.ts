@@ -1,5 +1,12 @@
 import { once } from 'node:events'
-import { type AttemptEntry, type AttemptOptions, isCoppiceError, openSupervisor, type Run } from 'coppice'
+import {
+  type AttemptEntry,
+  type AttemptOptions,
+  isCoppiceError,
+  openSupervisor,
+  type Run,
+  type Supervisor,
+} from 'coppice'
 import { describe, expect } from 'vitest'
 import { eventually } from '../support/eventually.ts'
 import { ask, errorOf } from '../support/model.ts'
@@ -20,6 +27,11 @@ const call = (
       ({ number, signal }) => ask(`${server.url}${number > failures ? '/200' : path}`, signal),
       options,
     )
+}
+
+async function entriesOf(supervisor: Supervisor, session: string): Promise<AttemptEntry[]> {
+  const transcript = await supervisor.transcript(session)
+  return transcript.flatMap((item) => (item.kind === 'entry' ? [item.entry as AttemptEntry] : []))
 }
 
 describe('case 21: a model call that fails, within run.attempt', () => {
@@ -116,6 +128,11 @@ describe('case 21: a model call that fails, within run.attempt', () => {
       supervisor.run({ session: `s${at}` }, call(server, '/200', options)),
     )
     await Promise.all(runs)
+    for (const { number, pauseMs } of await entriesOf(supervisor, 's0')) {
+      const pause = Math.min(100 * 2 ** (number - 1), 1_000)
+      expect(pauseMs).toBeGreaterThanOrEqual(pause / 2 - 1)
+      expect(pauseMs).toBeLessThanOrEqual(pause)
+    }
     // The longest pause may begin just before the end of the outage; the rest is the machine's.
     expect(performance.now() - begun).toBeGreaterThanOrEqual(3_000)
     expect(performance.now() - begun).toBeLessThan(3_000 + 1_000 + 1_000)
@@ -170,13 +187,15 @@ describe('P4, P6: no attempt outlives its run', () => {
       const ignoring = run.attempt(() => new Promise(() => {}))
       const [first, second] = await Promise.all([errorOf(heeding), errorOf(ignoring)])
       told.push(first === run.signal.reason, second === run.signal.reason)
+      // What is cut off by the run's end is no failure of the model's: an entry of it would come before this one's.
+      await run.append('last words')
     })
     await eventually(() => server.open === 1)
     const outcome = await handle.cancel('enough')
     expect(outcome).toMatchObject({ state: 'cancelled', callback: 'settled' })
     expect(told).toEqual([true, true])
     await eventually(() => server.open === 0)
-    expect(await supervisor.transcript('a')).toMatchObject([{ kind: 'ending' }])
+    expect(await supervisor.transcript('a')).toMatchObject([{ entry: 'last words' }, { kind: 'ending' }])
     await supervisor.close()
   })
 
@@ -185,10 +204,16 @@ describe('P4, P6: no attempt outlives its run', () => {
   }) => {
     await using server = await startModelServer()
     const supervisor = await openSupervisor({ state: scene.state })
-    const handle = supervisor.start({ session: 'a' }, call(server, '/503?retry-after-ms=400'))
+    let held: Run | undefined
+    const handle = supervisor.start({ session: 'a' }, (run) => {
+      held = run
+      // Without the signal: with it, fetch itself would not even begin.
+      return run.attempt(() => ask(`${server.url}/503?retry-after-ms=400`), quick)
+    })
     await eventually(async () => (await supervisor.transcript('a')).length === 1)
     await handle.cancel('enough')
     expect(await errorOf(handle.result)).toMatchObject({ code: 'run_cancelled' })
+    expect(await errorOf((held as Run).attempt(() => 'late'))).toMatchObject({ code: 'run_ended' })
     // Another pause of the same length, begun later: an attempt of the first run's would come before its end.
     await supervisor.run({ session: 'b' }, call(server, '/503?retry-after-ms=400', quick, 1))
     expect(server.requests).toHaveLength(3)
@@ -272,14 +297,10 @@ describe('how often', () => {
       errors.push(await errorOf(call(server, '/529', quick)(run)))
       return errors
     }
-    const entries = async (session: string) =>
-      (await supervisor.transcript(session)).flatMap((item) =>
-        item.kind === 'entry' ? [item.entry as AttemptEntry] : [],
-      )
     const short = ({ call, number, gaveUp }: AttemptEntry) => ({ call, number, gaveUp })
     const asked = await supervisor.run({ session: 'a', retries: 3 }, twice)
     expect(asked).toMatchObject(['answered', { status: 529 }])
-    expect((await entries('a')).map(short)).toEqual([
+    expect((await entriesOf(supervisor, 'a')).map(short)).toEqual([
       { call: 1, number: 1, gaveUp: null },
       { call: 1, number: 2, gaveUp: null },
       { call: 2, number: 1, gaveUp: null },
@@ -287,7 +308,7 @@ describe('how often', () => {
     ])
     const byDefault = await supervisor.run({ session: 'b' }, twice)
     expect(byDefault).toMatchObject([{ status: 529 }, { status: 529 }])
-    expect((await entries('b')).map(short)).toEqual([
+    expect((await entriesOf(supervisor, 'b')).map(short)).toEqual([
       { call: 1, number: 1, gaveUp: null },
       { call: 1, number: 2, gaveUp: 'retries' },
       { call: 2, number: 1, gaveUp: 'retries' },
