@@ -40,8 +40,8 @@ describe('case 21: a model call that fails, within run.attempt', () => {
     ['/429?retry-after=0', { status: 429 }],
     ['/500', { status: 500 }],
     ['/529', { status: 529 }],
-    ['/reset', { message: 'fetch failed' }],
-    ['/cut', { message: 'terminated' }],
+    ['/reset', { message: 'fetch failed', status: 'ECONNRESET' }],
+    ['/cut', { message: 'terminated', status: 'ECONNRESET' }],
     ['/never', { name: 'TimeoutError', status: 'attempt_timed_out' }],
     ['/trickle', { name: 'TimeoutError', status: 'attempt_timed_out' }],
   ] as const)(
@@ -68,7 +68,7 @@ describe('case 21: a model call that fails, within run.attempt', () => {
     ['/429', 429],
     ['/500', 500],
     ['/529', 529],
-    ['/reset', undefined],
+    ['/reset', 'ECONNRESET'],
     ['/never', 'attempt_timed_out'],
     ['/trickle', 'attempt_timed_out'],
   ] as const)(
@@ -99,8 +99,8 @@ describe('case 21: a model call that fails, within run.attempt', () => {
         { text: 'one' },
         { number: 1, gaveUp: null },
         { number: 2, gaveUp: null },
-        { number: 3, pauseMs: null, gaveUp: 'attempts', error: status === undefined ? {} : { status } },
-        status === undefined ? { message: 'fetch failed' } : { status },
+        { number: 3, pauseMs: null, gaveUp: 'attempts', error: { status } },
+        { status },
       ])
       await supervisor.close()
     },

@@ -38,8 +38,8 @@ describe('P2, P4, P5: however a callback ends or does not, its session is free w
     ['529', { name: 'Error', message: 'the model answered 529', status: 529 }],
     ['429', { name: 'Error', message: 'the model answered 429', status: 429 }],
     ['500', { name: 'Error', message: 'the model answered 500', status: 500 }],
-    ['reset', { name: 'TypeError', message: 'fetch failed' }],
-    ['cut', { name: 'TypeError', message: 'terminated' }],
+    ['reset', { name: 'TypeError', message: 'fetch failed', status: 'ECONNRESET' }],
+    ['cut', { name: 'TypeError', message: 'terminated', status: 'ECONNRESET' }],
   ] as const)(
     'case 21: %s of the model: error and draft are in the transcript, and the next run reads its history',
     async ([answer, error], { scene }) => {
