@@ -14,6 +14,7 @@ export type ErrorCode =
   | 'run_lost'
   | 'run_ended'
   | 'wait_timed_out'
+  | 'attempt_timed_out'
   | 'command_not_found'
   | 'command_not_executable'
   | 'launch_failed'
@@ -70,6 +71,7 @@ const names: Partial<Record<ErrorCode, string>> = {
   run_timed_out: 'TimeoutError',
   run_stalled: 'TimeoutError',
   wait_timed_out: 'TimeoutError',
+  attempt_timed_out: 'TimeoutError',
 }
 
 /** True for a `CoppiceError`, and only for one with this code where a code is given. */

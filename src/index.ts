@@ -7,6 +7,8 @@ export type { Outcome } from './runs/outcome.js'
 export type { State, TerminalState } from './runs/states.js'
 export type { Size } from './sizes.js'
 export type { RunFilter, TranscriptItem, TranscriptRange } from './store/contract.js'
+export type { AttemptContext, AttemptEntry } from './supervisor/host/attempt.js'
+export type { AttemptOptions } from './supervisor/host/attempt-options.js'
 export type { CancelOptions } from './supervisor/host/cancel-options.js'
 export type { ExecHandle, ExecResult } from './supervisor/host/exec-handle.js'
 export type { ExecOptions } from './supervisor/host/exec-options.js'
@@ -21,6 +23,7 @@ export {
   type Supervisor,
   type SupervisorOptions,
 } from './supervisor/host/supervisor.js'
+export { isTransient } from './supervisor/host/transient.js'
 export type { RunView, SessionView, SupervisorView, TreeView } from './supervisor/host/views.js'
 export type { WaitOptions } from './supervisor/host/waits.js'
 export type { KeeperHealth } from './supervisor/messages.js'

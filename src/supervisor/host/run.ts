@@ -5,6 +5,8 @@ import { deferred } from '../../timers.js'
 import type { Stillness } from '../messages.js'
 import { runError } from '../run-error.js'
 import { Activity, type Part, stillnessOf } from './activity.js'
+import { type AttemptContext, Attempts } from './attempt.js'
+import type { AttemptOptions } from './attempt-options.js'
 import { type CancelOptions, parseCancel } from './cancel-options.js'
 import { ExecHandle } from './exec-handle.js'
 import { type ExecOptions, parseExec } from './exec-options.js'
@@ -41,6 +43,12 @@ export interface Run {
    * rejects as `supervisor.run` does: with `deadlock` where it would wait for what only this run's end gives free.
    */
   subagent<T>(spec: RunSpec, fn: (run: Run) => T | Promise<T>): Promise<T>
+  /**
+   * Calls `fn`, a call of a model as a rule, until it succeeds: again after an error that `retryIf` takes for one that
+   * passes, with a pause between. Resolves to its value; rejects with its last error as it is, and with the run's own as
+   * soon as that begins to end. Each failed attempt is in the transcript, as an `AttemptEntry`.
+   */
+  attempt<T>(fn: (context: AttemptContext) => T | PromiseLike<T>, options?: AttemptOptions): Promise<T>
   /** Throws unless the run goes on and still holds its session: to be asked before a side effect. */
   check(): Promise<void>
   /** Ends the run as `cancelled`, with its trees. Resolves when it is terminal and the session free. */
@@ -89,6 +97,8 @@ export class HostRun implements BegunRun {
   readonly #parts = new Set<Part>()
   #label: string | null = null
   #fence = 0
+  #deadline = Number.POSITIVE_INFINITY
+  #attempts: Attempts | null = null
   #trees = 0
 
   constructor(link: KeeperLink, spec: ParsedSpec, runChild: RunChild) {
@@ -177,6 +187,7 @@ export class HostRun implements BegunRun {
       const { fence } = await admitted
       this.#fence = fence
       this.#activity.touch()
+      this.#deadline = performance.now() + request.bounds.timeout
       if (this.#state === 'waiting') this.#state = 'running'
     } catch (error) {
       // Where the store could not take the run there is no ending of it, and nobody will tell one.
@@ -242,6 +253,19 @@ export class HostRun implements BegunRun {
     this.#refuseAfterEnd()
     if (this.signal.aborted) throw this.signal.reason
     return this.#runChild({ ...spec, parent: this.id }, fn)
+  }
+
+  attempt<T>(fn: (context: AttemptContext) => T | PromiseLike<T>, options: AttemptOptions = {}): Promise<T> {
+    this.#attempts ??= new Attempts(
+      {
+        signal: this.signal,
+        append: (entry) => this.append(entry),
+        refuseAfterEnd: () => this.#refuseAfterEnd(),
+        timeLeft: () => this.#deadline - performance.now(),
+      },
+      this.#spec.retries,
+    )
+    return this.#attempts.make(fn, options)
   }
 
   async check(): Promise<void> {

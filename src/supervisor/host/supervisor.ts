@@ -3,6 +3,7 @@ import { type Duration, parseDuration } from '../../durations.js'
 import { CoppiceError, isCoppiceError } from '../../errors.js'
 import type { Outcome } from '../../runs/outcome.js'
 import type { KeeperHealth, KeeperSettings } from '../messages.js'
+import { parseRetries } from './attempt-options.js'
 import { buryKeeper } from './burial.js'
 import { type CancelOptions, parseCancel } from './cancel-options.js'
 import { type LimitOptions, parseLimits } from './limit-options.js'
@@ -26,6 +27,8 @@ export interface SupervisorOptions extends BoundOptions, StateOptions {
   readonly limits?: LimitOptions
   /** How long the host's event loop may be blocked before that is recorded, or the process ended. Default 2 m. */
   readonly loopTimeout?: LoopTimeoutOption
+  /** How often the calls of `attempt` of one run may try again, all together. Default 100. */
+  readonly retries?: number
   /** What the keeper writes to stderr, by pino's levels. Default `silent`. */
   readonly logLevel?: 'silent' | 'error' | 'warn' | 'info' | 'debug'
 }
@@ -38,6 +41,7 @@ const known = [
   'logLevel',
   'loopTimeout',
   'maxWaiters',
+  'retries',
   ...boundNames,
 ]
 
@@ -53,6 +57,7 @@ export async function openSupervisor(options: SupervisorOptions = {}): Promise<S
     bounds: parseBounds(options),
     limits: parseLimits(options.limits),
     maxWaiters: parseMaxWaiters(options.maxWaiters),
+    retries: parseRetries(options.retries),
   }
   const settings: KeeperSettings = {
     store: storeSettings(options),
