@@ -1,6 +1,6 @@
 import { type Spread, spread, table } from './figures.ts'
 
-export type Unit = 'ms' | 'KB' | 'MB/s' | ''
+export type Unit = 'ms' | 'KB' | 'MB' | 'MB/s' | ''
 
 /** What a figure is to be at most, or at least. */
 export type Target = { readonly atMost: number } | { readonly atLeast: number }

@@ -13,6 +13,8 @@ export type ErrorCode =
   | 'run_stalled'
   | 'run_lost'
   | 'run_ended'
+  | 'wait_timed_out'
+  | 'attempt_timed_out'
   | 'command_not_found'
   | 'command_not_executable'
   | 'launch_failed'
@@ -68,6 +70,8 @@ const names: Partial<Record<ErrorCode, string>> = {
   run_cancelled: 'AbortError',
   run_timed_out: 'TimeoutError',
   run_stalled: 'TimeoutError',
+  wait_timed_out: 'TimeoutError',
+  attempt_timed_out: 'TimeoutError',
 }
 
 /** True for a `CoppiceError`, and only for one with this code where a code is given. */

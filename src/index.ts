@@ -16,12 +16,15 @@ export type {
   SupervisorEvents,
   Transition,
 } from './supervisor/events.js'
+export type { AttemptContext, AttemptEntry } from './supervisor/host/attempt.js'
+export type { AttemptOptions } from './supervisor/host/attempt-options.js'
 export type { CancelOptions } from './supervisor/host/cancel-options.js'
 export type { CloseOptions } from './supervisor/host/close-options.js'
 export type { ExecHandle, ExecResult } from './supervisor/host/exec-handle.js'
 export type { ExecOptions } from './supervisor/host/exec-options.js'
 export type { LimitOptions } from './supervisor/host/limit-options.js'
 export type { Logger } from './supervisor/host/logger.js'
+export type { LoopTimeoutOption } from './supervisor/host/loop-timeout.js'
 export type { BegunRun, Run, RunHandle } from './supervisor/host/run.js'
 export type { RunSpec } from './supervisor/host/spec.js'
 export type { StopOptions } from './supervisor/host/stop-options.js'
@@ -30,4 +33,7 @@ export {
   type Supervisor,
   type SupervisorOptions,
 } from './supervisor/host/supervisor.js'
-export type { RunView, SessionView, TreeView } from './supervisor/host/views.js'
+export { isTransient } from './supervisor/host/transient.js'
+export type { RunView, SessionView, SupervisorView, TreeView } from './supervisor/host/views.js'
+export type { WaitOptions } from './supervisor/host/waits.js'
+export type { KeeperHealth } from './supervisor/messages.js'

@@ -1,5 +1,5 @@
 /** Node's timers hold 31 bits: a longer delay fires after 1 ms. 24 days are as good as never for one leg. */
-const longestDelay = 2 ** 31 - 1
+export const longestDelay = 2 ** 31 - 1
 
 /** Calls `work` after `delay` milliseconds by the event loop's monotonic clock, never for `Infinity`. */
 export function after(delay: number, work: () => void): () => void {

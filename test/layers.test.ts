@@ -12,7 +12,8 @@ const arrows: Record<string, readonly string[]> = {
   'supervisor/keeper': ['supervisor', 'containment', 'store', 'runs'],
   'supervisor/host': ['supervisor', 'containment', 'store', 'runs'],
   supervisor: ['containment', 'store', 'runs'],
-  cli: ['supervisor/host', 'containment', 'runs'],
+  health: ['supervisor/host'],
+  cli: ['health', 'supervisor/host', 'containment', 'runs'],
 }
 const vocabulary = ['errors', 'proof', 'identity', 'identifiers', 'durations', 'sizes', 'timers', 'folders']
 const faces = ['index', 'exec']

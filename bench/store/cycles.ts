@@ -12,6 +12,7 @@ export async function register(store: Store, supervisor: string): Promise<void> 
     startedAt: at,
     renewedAt: at,
     ttl: 600_000,
+    blockedSince: null,
   })
 }
 

@@ -26,7 +26,7 @@ const orders = {
     for (let at = 0; at < count; at++) {
       await sleep(Math.random() * 4)
       const asked = performance.now()
-      await store.renew(supervisor, Date.now())
+      await store.renew(supervisor, Date.now(), null)
       latencies.push(performance.now() - asked)
     }
     isOver = true

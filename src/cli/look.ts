@@ -101,6 +101,10 @@ function describe(run: RunView & { readonly trees: readonly TreeView[] }): strin
     ['session', run.session],
     ['state', `${run.state}${reason(run.message)}`],
     ['cause', run.cause],
+    ...run.waitsFor.map(({ what, since, until }): [string, string] => [
+      'waits for',
+      `${what}, since ${since}${until === null ? '' : `, until ${until}`}`,
+    ]),
     ['request', run.request],
     ['parent', run.parent],
     ['fence', run.fence === null ? null : String(run.fence)],

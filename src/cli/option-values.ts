@@ -45,7 +45,3 @@ export function share(value: string): number {
     throw new InvalidArgumentError('Write a number above 0, such as 0.5 or 2.')
   return number
 }
-
-export function notYet(): never {
-  throw new InvalidArgumentError('This version cannot hold to it.')
-}

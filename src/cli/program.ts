@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { Command, CommanderError, Option } from 'commander'
 import { isCoppiceError } from '../errors.js'
 import { exitCodes } from './exit-codes.js'
-import { count, duration, notYet, share, size, text } from './option-values.js'
+import { count, duration, share, size, text } from './option-values.js'
 
 /** Runs the command line and sets the exit code. One line on stderr says what is wrong with a bad one. */
 export async function main(argv: readonly string[]): Promise<void> {
@@ -55,6 +55,7 @@ function program(): Command {
   addShow(program)
   addTranscript(program)
   addCancel(program)
+  addHealth(program)
   return program
 }
 
@@ -70,6 +71,12 @@ function addRun(program: Command): void {
     .addOption(new Option('--session <key>', 'hold this session’s lock while it runs').argParser(text))
     .addOption(
       new Option('--timeout <duration>', 'end it after this time (default: none)').argParser(duration),
+    )
+    .addOption(
+      new Option(
+        '--stall-timeout <duration>',
+        'end it after this time without output, which passes through coppice (default: none)',
+      ).argParser(duration),
     )
     .addOption(
       new Option('--grace <duration>', 'time between SIGTERM and SIGKILL (default: 5s)').argParser(duration),
@@ -97,19 +104,13 @@ function addRun(program: Command): void {
     )
     .addOption(new Option('--cpus <number>', 'slow it down to so many processors').argParser(share))
     .addOption(new Option('--report <file>', 'write the outcome there as JSON, at the end').argParser(text))
-  for (const [flags, what] of laterOptions) {
-    run.addOption(new Option(flags, what).argParser(notYet).hideHelp())
-  }
   withState(run, true)
     .addHelpText('after', runHelp)
     .action(async (command: string[], options) => (await import('./run.js')).run(command, options))
 }
 
-/** Options of the design whose means are not here yet: refused, since ignoring a limit is worse than none. */
-const laterOptions = [['--stall-timeout <duration>', 'end it after this time without progress']] as const
-
 const runHelp = `
-Exit code: the command's own, or 128+n where signal n ended it; 124 timed out; 125 coppice failed, or the run was
+Exit code: the command's own, or 128+n where signal n ended it; 124 timed out or stalled; 125 coppice failed, or the run was
 lost; 126 not executable; 127 not found; 75 the session is busy; 130, 143 or 129 cancelled by SIGINT, SIGTERM or
 SIGHUP (143 also by coppice cancel); 137 over its limit of memory or processes. A second signal skips the grace.
 
@@ -162,6 +163,13 @@ function addCancel(program: Command): void {
     .addOption(new Option('--force', 'take the run from its supervisor, also one that does not answer'))
     .addHelpText('after', '\nExample: coppice cancel --session demo --reason "wrong branch"')
     .action(async (run: string | undefined, options) => (await import('./cancel.js')).cancel(run, options))
+}
+
+function addHealth(program: Command): void {
+  withJson(program.command('health'))
+    .description('Asks every supervisor of the state whether it responds, and its host’s event loop too.')
+    .addHelpText('after', '\nExit code: 0 where all are well, else 1.\n\nExample: coppice health --json')
+    .action(async (options) => (await import('./health.js')).health(options))
 }
 
 function withJson(command: Command): Command {

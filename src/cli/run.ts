@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import type { Readable } from 'node:stream'
 import { onExit } from 'signal-exit'
 import type { ContainmentKind } from '../containment/contract.js'
 import { runVariable } from '../containment/processes/cookie.js'
@@ -14,6 +16,7 @@ import { stateOption } from './state.js'
 export interface RunOptions {
   readonly session?: string
   readonly timeout?: number
+  readonly stallTimeout?: number
   readonly grace?: number
   readonly wait?: number
   readonly containment?: ContainmentKind
@@ -36,11 +39,12 @@ export async function run(command: readonly string[], options: RunOptions): Prom
   })
   let typed: NodeJS.Signals | null = null
   try {
-    const tool = new Tool(command)
+    const tool = new Tool(command, options.stallTimeout !== undefined)
     const parent = await parentRun(supervisor)
     const handle = supervisor.start(
       {
         timeout: options.timeout ?? Number.POSITIVE_INFINITY,
+        stallTimeout: options.stallTimeout ?? Number.POSITIVE_INFINITY,
         ...(session === undefined ? {} : { session }),
         ...(parent === null ? {} : { parent }),
         ...(grace === undefined ? {} : { grace }),
@@ -111,9 +115,12 @@ class Tool {
   result: ExecResult | null = null
   launchError: CoppiceError | null = null
   readonly #command: readonly string[]
+  readonly #passes: boolean
 
-  constructor(command: readonly string[]) {
+  /** `passes`: its output passes through here, where it can be seen. */
+  constructor(command: readonly string[], passes: boolean) {
     this.#command = command
+    this.#passes = passes
   }
 
   /** Whether its exit code says all there is to say. */
@@ -124,7 +131,7 @@ class Tool {
   async run(run: Run): Promise<void> {
     const [command = '', ...args] = this.#command
     try {
-      this.result = await run.exec(command, args, { stdio: 'inherit', terminal: hasTerminal })
+      this.result = await this.#exec(run, command, args)
     } catch (error) {
       if (isCoppiceError(error)) {
         this.result = (error.exec as ExecResult | undefined) ?? null
@@ -134,6 +141,25 @@ class Tool {
     }
     // A run whose command failed has failed: its outcome must not read `succeeded`.
     this.result.orThrow()
+  }
+
+  async #exec(run: Run, command: string, args: readonly string[]): Promise<ExecResult> {
+    if (!this.#passes) return run.exec(command, args, { stdio: 'inherit', terminal: hasTerminal })
+    const stdio = ['inherit', 'pipe', 'pipe'] as const
+    const tool = run.exec(command, args, { stdio, terminal: hasTerminal, output: { limit: 0 } })
+    const unread = () => void tool.cancel('nobody reads its output').catch(() => {})
+    const passing = [passOn(tool.stdout, process.stdout, unread), passOn(tool.stderr, process.stderr, unread)]
+    const result = await tool
+    await Promise.all(passing)
+    return result
+  }
+}
+
+/** Not further than its reader is: one that is slow makes the tool wait. One that is gone cannot give it SIGPIPE from here. */
+async function passOn(from: Readable, to: NodeJS.WriteStream, unread: () => void): Promise<void> {
+  to.on('error', unread)
+  for await (const chunk of from) {
+    if (!to.destroyed && !to.write(chunk)) await once(to, 'drain').catch(() => {})
   }
 }
 

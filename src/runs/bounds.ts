@@ -5,6 +5,8 @@
 export interface Bounds {
   /** From admission until the run is ended as `timed_out`. */
   readonly timeout: number
+  /** Without any progress until it is ended as `stalled`. */
+  readonly stallTimeout: number
   /** Between SIGTERM and SIGKILL. */
   readonly grace: number
   /** From SIGKILL until what still lives is recorded as a survivor. */
@@ -18,6 +20,7 @@ const minute = 60 * second
 
 export const defaultBounds: Bounds = {
   timeout: 60 * minute,
+  stallTimeout: 10 * minute,
   grace: 5 * second,
   killBound: 10 * second,
   drainBound: 2 * second,
@@ -39,6 +42,7 @@ export function shareTime(bounds: Bounds, within: number): Bounds {
   const share = (part: number) => (wanted === 0 ? 0 : Math.floor((capped(part) * within) / wanted))
   return {
     timeout: bounds.timeout,
+    stallTimeout: bounds.stallTimeout,
     grace: share(grace),
     killBound: Math.max(share(killBound), Math.min(killBound, shortestKillBound)),
     drainBound: share(drainBound),

@@ -12,8 +12,8 @@ import type { State } from '../runs/states.js'
  * `running` or `stopping`, and the database allows one such row per session. So the one update that makes a run
  * terminal is what writes its ending into the transcript and releases the lock (P2).
  *
- * Every write that a run makes carries its `Hold`, and is refused with `run_ended` where the run is terminal and
- * with `run_lost` where it has another owner or fence by now (P6). Every write may be repeated as it is: it finds
+ * Every write that a run makes carries its `Hold`, and is refused with `run_lost` where the run has another owner or
+ * fence by now, and else with `run_ended` where it is terminal (P6). Every write may be repeated as it is: it finds
  * what it wrote, and changes nothing. Trouble with the store itself is `store_unavailable` with its `path`.
  *
  * Times are milliseconds since the epoch, by the writer's clock.
@@ -23,8 +23,11 @@ export interface Store {
   readonly location: string
 
   register(supervisor: SupervisorRecord): Promise<void>
-  /** Says that a supervisor lives. `supervisor_closed` where the store no longer knows it. */
-  renew(supervisor: string, at: number): Promise<void>
+  /**
+   * Says that a supervisor lives, and since when its host's event loop is blocked, or null. `supervisor_closed` where the
+   * store no longer knows it.
+   */
+  renew(supervisor: string, at: number, blockedSince: number | null): Promise<void>
   /** Forgets a supervisor that holds no run; one that holds some stays known, so that they are recovered. */
   unregister(supervisor: string, at: number): Promise<void>
   supervisors(): Promise<SupervisorRecord[]>
@@ -48,6 +51,8 @@ export interface Store {
   append(hold: Hold, entry: EntryRecord): Promise<string>
   /** Replaces the run's draft, JSON text, which goes into its ending. */
   draft(hold: Hold, draft: string | null): Promise<void>
+  /** Replaces what the run is known to wait for: a JSON list of `StoredWait`, or null for nothing. */
+  waits(hold: Hold, waits: string | null): Promise<void>
   /** Resolves while the hold is good. */
   check(hold: Hold): Promise<void>
   treeLaunched(hold: Hold, tree: TreeLaunched): Promise<void>
@@ -103,6 +108,8 @@ export interface SupervisorRecord {
   readonly renewedAt: number
   /** Milliseconds that its leases live without renewal. */
   readonly ttl: number
+  /** Since when its host's event loop is blocked, as it said with its latest renewal; null while it turns. */
+  readonly blockedSince: number | null
 }
 
 export interface Admission {
@@ -123,6 +130,13 @@ export interface Admission {
 }
 
 export type Priority = 'interactive' | 'background'
+
+/** What a run waits for; `until` is null where only the run's own end ends it. */
+export interface StoredWait {
+  readonly what: string
+  readonly since: number
+  readonly until: number | null
+}
 
 /** The right to write for a run: lost when another supervisor claims it, or when it ends. */
 export interface Hold {
@@ -226,6 +240,8 @@ export interface StoredRun {
   readonly stop: Stop | null
   readonly fence: number | null
   readonly labels: string | null
+  /** What it waits for; nothing once it has ended. */
+  readonly waits: readonly StoredWait[]
   readonly createdAt: number
   readonly startedAt: number | null
   /** Exactly in terminal states. */

@@ -43,14 +43,14 @@ export interface Transition {
   readonly at: string
 }
 
-/** A run shows no sign of progress, and will be ended as `stalled` if it goes on like that. */
+/** Half of a run's `stallTimeout` is over without a sign of progress: it will be ended as `stalled` if it goes on like that. */
 export interface StallWarning {
   readonly run: string
   readonly session: string | null
   /** Since its last sign of progress. */
   readonly idleMs: number
-  /** What it was last known to do. */
-  readonly doing: string | null
+  /** What it is at, in words; a command with its arguments. */
+  readonly doing: string
   readonly at: string
 }
 

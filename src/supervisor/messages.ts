@@ -10,6 +10,7 @@ import type {
   StoredRun,
   StoredSession,
   StoredTree,
+  SupervisorRecord,
   ThrownRecord,
   TranscriptItem,
   TranscriptRange,
@@ -32,6 +33,14 @@ export interface KeeperSettings {
   readonly hostLog: LogLevel | null
   /** The events that somebody listens to from the first moment on. */
   readonly listened: readonly EventName[]
+  readonly loopTimeout: LoopTimeout
+}
+
+/** How long the host's event loop may be blocked, in milliseconds; then that is logged and stored. */
+export interface LoopTimeout {
+  readonly after: number
+  /** Whether every run is ended as well, and then the process, by SIGKILL. */
+  readonly exits: boolean
 }
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
@@ -63,6 +72,11 @@ export interface Calls {
   trees: { ask: { run: string }; answer: StoredTree[] }
   sessions: { ask: undefined; answer: StoredSession[] }
   transcript: { ask: { session: string; range: TranscriptRange }; answer: TranscriptItem[] }
+  /** What the run waits for just now, JSON text; null for nothing. */
+  waits: { ask: { run: string; waits: string | null }; answer: undefined }
+  health: { ask: undefined; answer: KeeperHealth }
+  /** All that are open in the store, and what those say that can be asked. */
+  supervisors: { ask: undefined; answer: SeenSupervisor[] }
   /** Ends what another keeper of this process left when it died: the runs of its store's id, or bare trees. */
   bury: { ask: { supervisor: string | null; trees: readonly string[] }; answer: undefined }
   /**
@@ -70,6 +84,36 @@ export interface Calls {
    * bounds.
    */
   close: { ask: { drain: number; within: number }; answer: undefined }
+}
+
+/** How a supervisor is, as its keeper sees it. */
+export interface KeeperHealth {
+  readonly supervisor: string
+  readonly pid: number
+  /** Milliseconds that the host's event loop has not answered; 0 while it turns. */
+  readonly hostBlockedMs: number
+  /** The longest delay of the keeper's own event loop since it was asked last, in milliseconds. */
+  readonly keeperDelayMs: number
+  /** Milliseconds since its leases were renewed. */
+  readonly renewedMs: number
+  readonly running: number
+  readonly waiting: number
+  readonly trees: number
+}
+
+export interface SeenSupervisor {
+  readonly record: SupervisorRecord
+  readonly alive: 'alive' | 'dead' | 'unknown'
+  /** Null where it did not answer. */
+  readonly health: KeeperHealth | null
+}
+
+/** How long a run or a command has made no progress, and what it is at. */
+export interface Stillness {
+  readonly milliseconds: number
+  readonly doing: string
+  /** Whether it waits for what has a bound of its own: a person, an event, a session. */
+  readonly isWaiting: boolean
 }
 
 export type CallName = keyof Calls
@@ -157,6 +201,10 @@ export type ToKeeper =
   | { readonly type: 'listen'; readonly names: readonly EventName[] }
   /** The host has written so many lines of its log. */
   | { readonly type: 'logged'; readonly count: number }
+  /** The answer to `askStill`. */
+  | { readonly type: 'still'; readonly of: string; readonly still: Stillness }
+  /** The answer to `askAlive`. */
+  | { readonly type: 'alive' }
   | {
       readonly type: 'cancelTree'
       readonly tree: string
@@ -182,6 +230,11 @@ export type ToHost =
       readonly stream: OutputStream
       readonly chunk: Uint8Array
     }
+  /** How long has it made no progress? */
+  | { readonly type: 'askStill'; readonly run: string }
+  | { readonly type: 'askStill'; readonly tree: string }
+  /** Does the host's event loop turn? */
+  | { readonly type: 'askAlive' }
   | { readonly type: 'stdinTaken'; readonly tree: string }
   /** The tree is asked to end, by the end of its stdin. */
   | { readonly type: 'endStdin'; readonly tree: string }

@@ -24,6 +24,7 @@ const defaultMessages: Partial<Record<Cause, string>> = {
   parent_ended: 'was cancelled because its parent ended',
   shutdown: 'was cancelled by its supervisor’s shutdown',
   timed_out: 'ran out of time',
+  stalled: 'stalled',
   cancelled: 'was cancelled',
   lost: 'was lost',
   busy: 'was refused: its session is busy',

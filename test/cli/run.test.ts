@@ -56,6 +56,28 @@ describe('coppice run', () => {
     })
   })
 
+  test('P4: ends a command that writes nothing for its --stall-timeout, and passes on what it writes', async ({
+    scene,
+  }) => {
+    const script = 'for i in 1 2 3 4 5; do echo $i; echo e$i >&2; sleep 0.3; done; cat; sleep 600'
+    const run = scene.coppice(['run', '--stall-timeout', '1s', '--', 'bash', '-c', script], { stdin: 'pipe' })
+    run.child.stdin?.end('read')
+    const { code, stdout, stderr } = await run.exited
+    expect(code).toBe(124)
+    expect(stdout).toBe('1\n2\n3\n4\n5\nread')
+    expect(stderr).toMatch(
+      /^e1\ne2\ne3\ne4\ne5\ncoppice: run \w+ stalled: no progress for 1s at command bash /,
+    )
+  })
+
+  test('with --stall-timeout, a command that writes for ever ends when nobody reads it any more', async ({
+    scene,
+  }) => {
+    const pipe = '"$1" "$2" run --stall-timeout 1m -- yes | head -1; echo $PIPESTATUS'
+    const { stdout } = await scene.bash(pipe, [process.execPath, scene.command]).exited
+    expect(stdout).toBe('y\n143\n')
+  })
+
   test('case 5: cancelled from a second terminal, a tool that cleans up keeps its exit code and is not forced', async ({
     scene,
   }) => {

@@ -190,7 +190,7 @@ export function exerciseAdmission(open: OpenStore): void {
       )
       await scene.store.unregister('s1', noon)
       expect(await codeOf(scene.admit('a', 'k'))).toBe('supervisor_closed')
-      expect(await codeOf(scene.store.renew('s1', noon))).toBe('supervisor_closed')
+      expect(await codeOf(scene.store.renew('s1', noon, null))).toBe('supervisor_closed')
     })
   })
 }

@@ -9,6 +9,8 @@ function writes(scene: Scene): Record<string, (hold: Hold) => Promise<unknown>> 
     append: (hold) => scene.append(hold, 7, 'late'),
     draft: (hold) => store.draft(hold, '"late"'),
     'draft null': (hold) => store.draft(hold, null),
+    waits: (hold) => store.waits(hold, '[]'),
+    'waits for nothing': (hold) => store.waits(hold, null),
     check: (hold) => store.check(hold),
     treeLaunched: (hold) => store.treeLaunched(hold, tree('late')),
     treeEnded: (hold) =>
@@ -47,6 +49,18 @@ export function exerciseFencing(open: OpenStore): void {
       }
       expect(await finishIfHeld?.(hold)).toEqual(told)
       expect(await everything(scene)).toEqual(before)
+    })
+
+    it('tells a holder whose run was taken over that it is lost, also when that has ended', async () => {
+      const scene = await Scene.of(open)
+      const hold = await scene.hold('a', 'k')
+      await scene.supervisor('s2')
+      await scene.store.treeLaunched(hold, tree('early'))
+      const taken = await scene.store.takeOverByForce('a', 's2', noon)
+      await scene.finish(taken as Hold, { cause: 'lost' })
+      const { finishIfHeld: _, ...others } = writes(scene)
+      for (const [verb, write] of Object.entries(others))
+        expect({ verb, code: await codeOf(write(hold)) }).toEqual({ verb, code: 'run_lost' })
     })
 
     it('refuses every write of a holder with another fence, another supervisor, or an unknown run', async () => {

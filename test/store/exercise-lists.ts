@@ -6,8 +6,11 @@ export function exerciseLists(open: OpenStore): void {
     it('are told as registered, with their last renewal, until they close', async () => {
       const scene = await Scene.of(open)
       const second = await scene.supervisor('s2', { socket: null })
-      await scene.store.renew('s1', noon + 3_000)
-      await scene.store.renew('s1', noon + 1_000)
+      await scene.store.renew('s1', noon + 3_000, noon)
+      expect(await scene.store.supervisors()).toContainEqual(
+        supervisorNamed('s1', { renewedAt: noon + 3_000, blockedSince: noon }),
+      )
+      await scene.store.renew('s1', noon + 1_000, null)
       expect(await scene.store.supervisors()).toEqual([
         second,
         supervisorNamed('s1', { renewedAt: noon + 3_000 }),
@@ -32,6 +35,17 @@ export function exerciseLists(open: OpenStore): void {
   })
 
   describe('P10: lists', () => {
+    it('tell what a run waits for, until it has ended', async () => {
+      const scene = await Scene.of(open)
+      const hold = await scene.hold('a', 'k')
+      expect(await scene.store.run('a')).toMatchObject({ waits: [] })
+      const waits = [{ what: 'a word', since: noon, until: null }]
+      await scene.store.waits(hold, JSON.stringify(waits))
+      expect(await scene.store.run('a')).toMatchObject({ waits })
+      await scene.finish(hold)
+      expect(await scene.store.run('a')).toMatchObject({ waits: [] })
+    })
+
     it('tell runs by state, session and supervisor, the newest first', async () => {
       const scene = await Scene.of(open)
       await scene.supervisor('s2')

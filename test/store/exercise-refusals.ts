@@ -117,7 +117,7 @@ export function exerciseRefusals(open: OpenStore): void {
       await scene.store.treeLaunched(hold, tree('t'))
       await scene.store.requestCancel('a', stop(), noon)
       await scene.supervisor('s2')
-      await scene.store.renew('s1', noon + 1_000)
+      await scene.store.renew('s1', noon + 1_000, null)
       const claim = await scene.store.takeOverByForce('a', 's2', noon)
       expect(claim).toEqual({ run: 'a', supervisor: 's2', fence: 2 })
       expect(await scene.store.takeOverByForce('a', 's2', noon), 'the same claim again').toEqual(claim)

@@ -74,7 +74,7 @@ export function exerciseTakeover(open: OpenStore): void {
       const changes: Array<(run: string) => Promise<unknown>> = [
         (run) => scene.store.requestCancel(run, stop(), noon),
         (run) => scene.finish({ run, supervisor: 's1', fence: 1 }),
-        () => scene.store.renew('s1', noon + 10_000),
+        () => scene.store.renew('s1', noon + 10_000, null),
       ]
       for (const [at, change] of changes.entries()) {
         await scene.hold(`r${at}`, `k${at}`)

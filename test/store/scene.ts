@@ -100,7 +100,17 @@ export class Scene {
 
 export function supervisorNamed(id: string, over: Partial<SupervisorRecord> = {}): SupervisorRecord {
   const identity = { pid: 4242, startTime: '77', bootId: 'boot', pidNamespace: 'pid:[1]' }
-  return { id, host: 'here', identity, socket: `/run/${id}`, startedAt: noon, renewedAt: noon, ttl, ...over }
+  return {
+    id,
+    host: 'here',
+    identity,
+    socket: `/run/${id}`,
+    startedAt: noon,
+    renewedAt: noon,
+    ttl,
+    blockedSince: null,
+    ...over,
+  }
 }
 
 export function admission(run: string, session: string | null, over: Partial<Admission> = {}): Admission {

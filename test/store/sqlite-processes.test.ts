@@ -104,7 +104,7 @@ describe('case 32: a database that another program has locked', () => {
     const { scene, hold, other } = await locked(10_000)
     const settled: string[] = []
     const writes = ['append', 'renew'].map((name) =>
-      (name === 'append' ? scene.append(hold, 0, 'patient') : scene.store.renew('s1', 1)).then(() => {
+      (name === 'append' ? scene.append(hold, 0, 'patient') : scene.store.renew('s1', 1, null)).then(() => {
         settled.push(name)
       }),
     )

@@ -14,7 +14,7 @@ async function rawDatabase(): Promise<DatabaseSync> {
   const database = new DatabaseSync(path)
   onTestFinished(() => database.close())
   database.exec(`
-    INSERT INTO supervisors VALUES (1, 's1', 'here', 1, '1', 'boot', '', NULL, 0, 0, 1, NULL);
+    INSERT INTO supervisors VALUES (1, 's1', 'here', 1, '1', 'boot', '', NULL, 0, 0, 1, NULL, NULL);
     INSERT INTO sessions (id, key) VALUES (1, 'k')`)
   return database
 }

@@ -9,6 +9,8 @@ const codeOf = (promise: PromiseLike<unknown>) =>
     (error: unknown) => (isCoppiceError(error) ? error.code : error),
   )
 
+const hangInAttempt = (run: Run) => run.attempt(() => new Promise(() => {}))
+
 /** One that blocks the event loop is in processes.test.ts: that needs a host of its own. */
 describe('case 20: whatever a callback does, its session is free within the bound and the next run proceeds', () => {
   let late: Promise<unknown>[] = []
@@ -25,13 +27,18 @@ describe('case 20: whatever a callback does, its session is free within the boun
     { what: 'throws nothing at all', fn: () => Promise.reject(undefined), state: 'failed' },
     { what: 'rejects', fn: () => Promise.reject(new Error('rejected')), state: 'failed' },
     { what: 'rejects later', fn: () => sleep(20).then(() => Promise.reject(new Error())), state: 'failed' },
+    { what: 'never settles within an attempt', fn: hangInAttempt, state: 'timed_out' },
     { what: 'never settles', fn: () => new Promise(() => {}), state: 'timed_out' },
     {
       what: 'calls back after its end',
       fn: (run: Run) =>
         new Promise((resolve) => {
           run.signal.addEventListener('abort', () => {
-            late = [sleep(1_000).then(() => run.append('late')), sleep(1_000).then(() => run.exec('true'))]
+            late = [
+              sleep(1_000).then(() => run.append('late')),
+              sleep(1_000).then(() => run.exec('true')),
+              sleep(1_000).then(() => run.attempt(() => 'late')),
+            ]
             Promise.allSettled(late).then(resolve)
           })
         }),

@@ -2,31 +2,9 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { isCoppiceError, openSupervisor, type Run } from 'coppice'
 import { describe, expect } from 'vitest'
 import { eventually } from '../support/eventually.ts'
+import { ask, errorOf } from '../support/model.ts'
 import { startModelServer } from '../support/model-server.ts'
 import { test } from '../support/scene.ts'
-
-class ModelError extends Error {
-  readonly status: number
-
-  constructor(status: number) {
-    super(`the model answered ${status}`)
-    this.status = status
-  }
-}
-
-async function ask(url: string): Promise<string> {
-  const response = await fetch(url)
-  if (!response.ok) throw new ModelError(response.status)
-  return response.text()
-}
-
-/** What a promise of a run's rejects with. */
-async function errorOf(promise: PromiseLike<unknown>): Promise<unknown> {
-  return promise.then(
-    (value) => expect.fail(`resolved with ${JSON.stringify(value)}`),
-    (error: unknown) => error,
-  )
-}
 
 describe('P2, P4, P5: however a callback ends or does not, its session is free within the bound', () => {
   test('a callback that returns: its value, a free session, its entries and ending in the transcript', async ({
@@ -60,7 +38,8 @@ describe('P2, P4, P5: however a callback ends or does not, its session is free w
     ['529', { name: 'Error', message: 'the model answered 529', status: 529 }],
     ['429', { name: 'Error', message: 'the model answered 429', status: 429 }],
     ['500', { name: 'Error', message: 'the model answered 500', status: 500 }],
-    ['reset', { name: 'TypeError', message: 'fetch failed' }],
+    ['reset', { name: 'TypeError', message: 'fetch failed', status: 'ECONNRESET' }],
+    ['cut', { name: 'TypeError', message: 'terminated', status: 'ECONNRESET' }],
   ] as const)(
     'case 21: %s of the model: error and draft are in the transcript, and the next run reads its history',
     async ([answer, error], { scene }) => {
@@ -92,39 +71,43 @@ describe('P2, P4, P5: however a callback ends or does not, its session is free w
     },
   )
 
-  test('case 21: a request that never answers and ignores its signal: left behind, and nothing late is written', async ({
-    scene,
-  }) => {
-    await using server = await startModelServer()
-    const supervisor = await openSupervisor({ state: scene.state, grace: '300ms' })
-    let held: Run | undefined
-    const hanging = supervisor.start({ session: 'a', timeout: '300ms' }, async (run) => {
-      held = run
-      await run.append({ role: 'user', text: 'one' })
-      await run.draft({ text: 'so far' })
-      return ask(`${server.url}/never`)
-    })
-    const outcome = await hanging.outcome
-    expect(outcome).toMatchObject({
-      state: 'timed_out',
-      cause: 'timed_out',
-      callback: 'left_behind',
-      trees: 0,
-    })
-    expect(outcome.durationMs).toBeLessThan(300 + 300 + 2000)
-    expect(isCoppiceError(await errorOf(hanging.result), 'run_timed_out')).toBe(true)
-    expect(hanging.signal.reason).toMatchObject({ code: 'run_timed_out', name: 'TimeoutError' })
+  test.for(['never', 'trickle'])(
+    'case 21: a request that hangs (%s) and ignores its signal: left behind, and nothing late is written',
+    async (answer, { scene }) => {
+      await using server = await startModelServer()
+      const supervisor = await openSupervisor({ state: scene.state, grace: '300ms' })
+      let held: Run | undefined
+      const hanging = supervisor.start({ session: 'a', timeout: '300ms' }, async (run) => {
+        held = run
+        await run.append({ role: 'user', text: 'one' })
+        await run.draft({ text: 'so far' })
+        return ask(`${server.url}/${answer}`)
+      })
+      const outcome = await hanging.outcome
+      expect(outcome).toMatchObject({
+        state: 'timed_out',
+        cause: 'timed_out',
+        callback: 'left_behind',
+        trees: 0,
+      })
+      expect(outcome.durationMs).toBeLessThan(300 + 300 + 2000)
+      expect(isCoppiceError(await errorOf(hanging.result), 'run_timed_out')).toBe(true)
+      expect(hanging.signal.reason).toMatchObject({ code: 'run_timed_out', name: 'TimeoutError' })
 
-    const late = held as Run
-    expect(await errorOf(late.append({ late: true }))).toMatchObject({ code: 'run_ended' })
-    expect(await errorOf(late.draft({ late: true }))).toMatchObject({ code: 'run_ended' })
-    expect(await errorOf(late.exec('true'))).toMatchObject({ code: 'run_ended' })
-    expect(await errorOf(late.check())).toMatchObject({ code: 'run_ended' })
+      const late = held as Run
+      expect(await errorOf(late.append({ late: true }))).toMatchObject({ code: 'run_ended' })
+      expect(await errorOf(late.draft({ late: true }))).toMatchObject({ code: 'run_ended' })
+      expect(await errorOf(late.exec('true'))).toMatchObject({ code: 'run_ended' })
+      expect(await errorOf(late.check())).toMatchObject({ code: 'run_ended' })
 
-    const history = await supervisor.run({ session: 'a' }, () => supervisor.transcript('a'))
-    expect(history).toMatchObject([{ entry: { text: 'one' } }, { kind: 'ending', draft: { text: 'so far' } }])
-    await supervisor.close()
-  })
+      const history = await supervisor.run({ session: 'a' }, () => supervisor.transcript('a'))
+      expect(history).toMatchObject([
+        { entry: { text: 'one' } },
+        { kind: 'ending', draft: { text: 'so far' } },
+      ])
+      await supervisor.close()
+    },
+  )
 
   test('a callback that writes its partial work down when its signal aborts is heard until the end', async ({
     scene,

@@ -1,5 +1,12 @@
 import { renameSync } from 'node:fs'
-import { type LeftBehind, openSupervisor, type Recovered, type StoreTrouble, type Transition } from 'coppice'
+import {
+  type LeftBehind,
+  openSupervisor,
+  type Recovered,
+  type StallWarning,
+  type StoreTrouble,
+  type Transition,
+} from 'coppice'
 import { expect } from 'vitest'
 import { openLog } from '#src/supervisor/keeper/log.js'
 import { News } from '#src/supervisor/keeper/news.js'
@@ -64,6 +71,20 @@ test('transition: every state that a run goes through, with its numbers, until t
     { from: 'waiting', to: 'refused', cause: 'busy', fence: null },
   ])
   expect(new Set(seen.map(({ run }) => run))).toEqual(new Set([holder.id, waiter.id, impatient.id]))
+})
+
+test('stallWarning: at half of the time after which a run without progress is stalled, once', async ({
+  scene,
+}) => {
+  const supervisor = await openSupervisor({ state: scene.state, grace: '100ms' })
+  const seen: StallWarning[] = []
+  supervisor.on('stallWarning', (event) => seen.push(event))
+  const still = supervisor.start({ session: 'a', stallTimeout: '600ms' }, (run) => run.exec('sleep', ['600']))
+  expect(await still.outcome).toMatchObject({ state: 'stalled' })
+  await supervisor.close()
+  const doing = expect.stringContaining('sleep 600')
+  expect(seen).toEqual([{ run: still.id, session: 'a', idleMs: expect.any(Number), doing, at: iso }])
+  expect(seen[0]?.idleMs).toBeGreaterThanOrEqual(300)
 })
 
 test('leftBehind: a run that ended without its callback, and none that its callback ended', async ({

@@ -2,8 +2,10 @@
  * Another program holds the state file for longer than the store has patience (10 s) just when a dead supervisor's
  * run is recovered. What waits for the session is a real command, whose log says when that patience was over.
  */
+import { openSupervisor } from 'coppice'
 import { describe, expect } from 'vitest'
 import { openObserver } from '#src/supervisor/host/observer.js'
+import { bestHere } from '../support/containment.ts'
 import { eventually } from '../support/eventually.ts'
 import { type Scene, type Started, test } from '../support/scene.ts'
 
@@ -50,6 +52,26 @@ describe.concurrent('P2, P9: a state file that is locked while a dead supervisor
     ])
     await observer.close()
   })
+
+  test.skipIf(bestHere.containment === 'group')(
+    'P10: before a launch is recorded: what its guard did is told all the same',
+    async ({ scene }) => {
+      const host = scene.host('host-launches-on-a-word.mjs', [], { stdin: 'pipe' })
+      const run = await host.lines.after('admitted ')
+      {
+        await using _lock = await scene.lockState()
+        host.child.stdin?.write('go on\n')
+        await host.lines.with('ready')
+        host.child.kill('SIGKILL')
+        await host.died
+        await eventually(() => scene.guards().length === 0)
+      }
+      const supervisor = await openSupervisor({ state: scene.state })
+      const outcome = await eventually(async () => (await supervisor.show(run))?.outcome)
+      expect(outcome).toMatchObject({ state: 'lost', forced: true, trees: 1, tree: { survivors: [] } })
+      await supervisor.close()
+    },
+  )
 
   test('before the claim: nothing is changed meanwhile, and the recovery is begun again', async ({
     scene,

@@ -4,6 +4,7 @@ import { openGroup } from '#src/containment/group/group.js'
 import { self } from '#src/containment/processes/processes.js'
 import { defaultBounds } from '#src/runs/bounds.js'
 import { openStore } from '#src/store/open.js'
+import { defaultLoopTimeout } from '#src/supervisor/host/loop-timeout.js'
 import { handlers } from '#src/supervisor/keeper/calls.js'
 import { join } from '#src/supervisor/keeper/joining.js'
 import { Keeper } from '#src/supervisor/keeper/keeper.js'
@@ -36,6 +37,7 @@ async function openKeeper({ folder, state }: Scene): Promise<{ keeper: Keeper; t
     news,
     closeLog,
     send,
+    loopTimeout: defaultLoopTimeout,
   })
   await join(keeper, 600_000, folder)
   return { keeper, told }

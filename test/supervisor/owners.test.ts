@@ -26,7 +26,7 @@ async function zombie(scene: Scene): Promise<{ pid: number; startTime: string }>
   const parent = scene.bash('sleep 600 & echo $! $(cut -d" " -f22 /proc/$!/stat); exec sleep 600')
   const [pid = '', startTime = ''] = (await parent.lines.after('')).split(' ')
   // The parent is another program by then, and knows of no child.
-  await eventually(() => nameOf(parent.pid) === 'sleep')
+  await eventually(() => nameOf(parent.pid) === 'sleep' && nameOf(Number(pid)) === 'sleep')
   process.kill(Number(pid), 'SIGKILL')
   await eventually(() => startTimeOf(Number(pid)) === null)
   expect(nameOf(Number(pid)), 'it is still there').toBe('sleep')

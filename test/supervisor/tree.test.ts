@@ -28,7 +28,7 @@ describe.skipIf(helper === null)(
     test.each(['stop', 'keep'] as const)(
       'has ended for the guard’s reason, which its exit does not hide (%s)',
       async (linger) => {
-        const bounds = { timeout: 50, grace: 0, killBound: 5_000, drainBound: 1_000 }
+        const bounds = { timeout: 50, stallTimeout: 60_000, grace: 0, killBound: 5_000, drainBound: 1_000 }
         const stdio = ['ignore', 'ignore', 'ignore'] as const
         const launched = launching.launchUnread('sleep', ['600'], { bounds, stdio, linger })
         // What the guard has to say is then there at once: that it launched the tree, why it ends it, and that it is empty.
@@ -48,7 +48,12 @@ describe.skipIf(helper === null)(
           stop: plainStop,
           linger,
         }
-        const result = await new SupervisedTree(tree, request, () => {}).result
+        const result = await new SupervisedTree(
+          tree,
+          request,
+          () => {},
+          () => 0,
+        ).result
         expect(result).toMatchObject({
           ended: 'timed_out',
           exit: { code: null, signal: 'SIGKILL' },

@@ -7,6 +7,7 @@ import { defaultBounds } from '#src/runs/bounds.js'
 import type { Outcome } from '#src/runs/outcome.js'
 import type { Store } from '#src/store/contract.js'
 import { openStore } from '#src/store/open.js'
+import { defaultLoopTimeout } from '#src/supervisor/host/loop-timeout.js'
 import { handlers } from '#src/supervisor/keeper/calls.js'
 import { join } from '#src/supervisor/keeper/joining.js'
 import { Keeper } from '#src/supervisor/keeper/keeper.js'
@@ -29,7 +30,18 @@ class CountingKeeper implements AsyncDisposable {
       openLog('silent'),
     ])
     const news = new News(log, false, () => {})
-    const parts = { id, host: hostname(), identity, containment, store, log, news, closeLog, send() {} }
+    const parts = {
+      id,
+      host: hostname(),
+      identity,
+      containment,
+      store,
+      log,
+      news,
+      closeLog,
+      send() {},
+      loopTimeout: defaultLoopTimeout,
+    }
     const keeper = new Keeper(parts)
     await join(keeper, 600_000, folder)
     return new CountingKeeper(keeper, read)

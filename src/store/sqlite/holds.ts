@@ -24,11 +24,14 @@ export function holdCheck(database: DatabaseSync) {
     const row = as<HolderRow>(holder.get(run))
     if (row === undefined) throw new CoppiceError('run_lost', `run ${run} is not in the store`, { run })
     const { state, message, fence, owner, session } = row
+    const isOurs = owner === hold.supervisor && fence === hold.fence
     if (isTerminal(state)) {
+      // Whoever has it taken away hears that, also where the taker was faster with its end than the loser with its call.
+      const code = isOurs || fence === null ? 'run_ended' : 'run_lost'
       const why = message === null ? '' : `: ${message}`
-      throw new CoppiceError('run_ended', `run ${run} has ended as ${state}${why}`, { run, session })
+      throw new CoppiceError(code, `run ${run} has ended as ${state}${why}`, { run, session })
     }
-    if (owner === hold.supervisor && fence === hold.fence) return
+    if (isOurs) return
     const now = fence === null ? 'waits for its session' : `is held by ${owner} with fence ${fence}`
     throw new CoppiceError(
       'run_lost',

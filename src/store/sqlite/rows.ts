@@ -126,13 +126,15 @@ export interface RunRow extends RunFacts {
   readonly owner_started_at: number
   readonly renewed_at: number
   readonly ttl: number
+  readonly blocked_since: number | null
+  readonly waits: string | null
 }
 
 /** Gives `RunRow`s; a condition on `r` (the run), `s` (its session) or `v` (its supervisor) follows. */
 export const selectRun = `
   SELECT r.id, s.key AS session, r.parent, r.request, r.state, r.cause, r.message, r.stop_grace, r.fence, r.labels,
     r.created_at, r.started_at, r.ended_at, r.ending, v.id AS owner, v.host, v.pid, v.start_time, v.boot_id,
-    v.pid_namespace, v.socket, v.started_at AS owner_started_at, v.renewed_at, v.ttl
+    v.pid_namespace, v.socket, v.started_at AS owner_started_at, v.renewed_at, v.ttl, v.blocked_since, r.waits
   FROM runs r JOIN supervisors v ON v.seq = r.supervisor LEFT JOIN sessions s ON s.id = r.session`
 
 export function storedRun(row: RunRow): StoredRun {
@@ -147,6 +149,7 @@ export function storedRun(row: RunRow): StoredRun {
     stop: cause === null ? null : { cause, message, grace },
     fence: row.fence,
     labels: row.labels,
+    waits: row.waits === null || isTerminal(row.state) ? [] : JSON.parse(row.waits),
     createdAt: row.created_at,
     startedAt: row.started_at,
     outcome: outcomeIfAny(row, () => endingOf(row.ending)),
@@ -164,11 +167,21 @@ export interface SupervisorRow {
   readonly started_at: number
   readonly renewed_at: number
   readonly ttl: number
+  readonly blocked_since: number | null
 }
 
 export function supervisorRecord(row: SupervisorRow): SupervisorRecord {
   const { id, host, socket, ttl, started_at: startedAt, renewed_at: renewedAt } = row
-  return { id, host, identity: identityOf(row), socket, startedAt, renewedAt, ttl }
+  return {
+    id,
+    host,
+    identity: identityOf(row),
+    socket,
+    startedAt,
+    renewedAt,
+    ttl,
+    blockedSince: row.blocked_since,
+  }
 }
 
 export interface TreeRow {

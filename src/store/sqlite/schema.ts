@@ -41,6 +41,7 @@ function tables(): string {
       started_at INTEGER NOT NULL,
       renewed_at INTEGER NOT NULL,
       ttl INTEGER NOT NULL,
+      blocked_since INTEGER,
       closed_at INTEGER
     ) STRICT;
 
@@ -75,6 +76,7 @@ function tables(): string {
       labels TEXT,
       message TEXT,
       ending TEXT,
+      waits TEXT,
       CHECK (${stateCheck()}),
       CHECK ((fence IS NULL) = (turn IS NULL) AND (fence IS NULL) = (started_at IS NULL) AND ifnull(fence >= turn, 1)),
       CHECK ((ending IS NULL) = (ended_at IS NULL OR fence IS NULL))

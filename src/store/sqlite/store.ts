@@ -53,8 +53,8 @@ export class SqliteStore implements Store {
     return this.#urgent(supervisor.id, () => this.#verbs.register(supervisor))
   }
 
-  renew(supervisor: string, at: number): Promise<void> {
-    return this.#urgent(supervisor, () => this.#verbs.renew(supervisor, at))
+  renew(supervisor: string, at: number, blockedSince: number | null): Promise<void> {
+    return this.#urgent(supervisor, () => this.#verbs.renew(supervisor, at, blockedSince))
   }
 
   unregister(supervisor: string, at: number): Promise<void> {
@@ -80,6 +80,10 @@ export class SqliteStore implements Store {
 
   draft(hold: Hold, draft: string | null): Promise<void> {
     return this.#write(hold.run, () => this.#verbs.draft(hold, draft), draft?.length)
+  }
+
+  waits(hold: Hold, waits: string | null): Promise<void> {
+    return this.#write(hold.run, () => this.#verbs.waits(hold, waits), waits?.length)
   }
 
   check(hold: Hold): Promise<void> {

@@ -22,7 +22,7 @@ export function supervisorVerbs(database: DatabaseSync) {
       renewed_at = max(renewed_at, excluded.renewed_at)
     WHERE closed_at IS NULL`)
   const renewal = database.prepare(
-    'UPDATE supervisors SET renewed_at = max(renewed_at, ?) WHERE id = ? AND closed_at IS NULL',
+    'UPDATE supervisors SET renewed_at = max(renewed_at, ?), blocked_since = ? WHERE id = ? AND closed_at IS NULL',
   )
   // Its row stays, since its runs point to it. One that still has runs stays open, so that they are recovered.
   const closing = database.prepare(`
@@ -37,8 +37,8 @@ export function supervisorVerbs(database: DatabaseSync) {
       const row = [id, host, pid, startTime, bootId, pidNamespace, socket, startedAt, renewedAt, ttl]
       if (insert.run(...row).changes === 0) throw closed(id)
     },
-    renew(id: string, at: number): void {
-      if (renewal.run(at, id).changes === 0) throw closed(id)
+    renew(id: string, at: number, blockedSince: number | null): void {
+      if (renewal.run(at, blockedSince, id).changes === 0) throw closed(id)
     },
     unregister(id: string, at: number): void {
       closing.run(at, id)

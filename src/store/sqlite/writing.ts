@@ -29,6 +29,8 @@ function transcriptWrites(database: DatabaseSync, refuseUnlessHeld: (hold: Hold)
     `DELETE FROM drafts WHERE run = (SELECT seq FROM runs WHERE ${isHeld})`,
   )
 
+  const setWaits = database.prepare(`UPDATE runs SET waits = ? WHERE ${isHeld}`)
+
   return {
     append(hold: Hold, { index, body, at }: EntryRecord): string {
       const written = as<{ turn: number }>(insertEntry.get(index, at, body, ...holding(hold)))
@@ -49,6 +51,9 @@ function transcriptWrites(database: DatabaseSync, refuseUnlessHeld: (hold: Hold)
       const { changes } =
         draft === null ? deleteDraft.run(...holding(hold)) : upsertDraft.run(draft, ...holding(hold))
       if (changes === 0) refuseUnlessHeld(hold)
+    },
+    waits(hold: Hold, waits: string | null): void {
+      if (setWaits.run(waits, ...holding(hold)).changes === 0) refuseUnlessHeld(hold)
     },
     check: refuseUnlessHeld,
   }

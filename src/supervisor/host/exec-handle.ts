@@ -4,13 +4,17 @@ import type { Exit, HostPipes, TreeReport, Usage } from '../../containment/contr
 import { describeLimit, type Limits } from '../../containment/limits.js'
 import { CoppiceError } from '../../errors.js'
 import { deferred } from '../../timers.js'
-import type { OutputStream, TreeEnding, TreeRequest, TreeResult } from '../messages.js'
+import type { OutputStream, Stillness, TreeEnding, TreeRequest, TreeResult } from '../messages.js'
+import { Activity } from './activity.js'
 import { type CancelOptions, type ParsedCancel, parseCancel } from './cancel-options.js'
 import type { ParsedExec } from './exec-options.js'
 import type { KeeperLink } from './link.js'
 import { Output } from './output.js'
 import { TreePipes } from './pipes.js'
 import type { ExecSpan } from './tracing.js'
+
+/** Characters of a command line that a message quotes. */
+const longestName = 200
 
 /** What became of a command, for every exit, zero or not. */
 export interface ExecResult {
@@ -57,6 +61,8 @@ export class ExecHandle implements PromiseLike<ExecResult> {
   readonly #drainBound: number
   readonly #limits: Limits
   readonly #span: ExecSpan | null
+  readonly #command: string
+  readonly #activity = new Activity()
   #written = 0
   #link: KeeperLink | null = null
   #pipes: TreePipes | null = null
@@ -68,6 +74,7 @@ export class ExecHandle implements PromiseLike<ExecResult> {
     this.id = tree
     this.#owner = owner
     this.#span = owner.trace(exec.request)
+    this.#command = [exec.request.command, ...exec.request.args].join(' ').slice(0, longestName)
     const output = (stream: OutputStream) =>
       new Output(
         exec.limit,
@@ -94,6 +101,12 @@ export class ExecHandle implements PromiseLike<ExecResult> {
   /** Its stderr, live; see `stdout`. */
   get stderr(): Readable {
     return this.#outputs[2].stream
+  }
+
+  /** How long it has written nothing. */
+  get stillness(): Stillness {
+    const doing = `command ${this.#command} (${this.id})`
+    return { milliseconds: this.#activity.still, doing, isWaiting: false }
   }
 
   /** Ends the command and all its descendants. A second call joins the first, and a grace of 0 hurries it. */
@@ -142,6 +155,7 @@ export class ExecHandle implements PromiseLike<ExecResult> {
         if (message.type === 'output') this.#outputs[message.stream].push(message.chunk)
         else if (message.type === 'stdinTaken') this.#inputTaken?.()
         else if (message.type === 'endStdin') this.#input?.end()
+        else if (message.type === 'askStill') link.post({ type: 'still', of: this.id, still: this.stillness })
         else void this.#end(message.result)
       },
       lost: (error) => this.#fail(error),
@@ -174,6 +188,7 @@ export class ExecHandle implements PromiseLike<ExecResult> {
 
   /** Over its limit of output it is killed at once, as over any other. */
   #count(bytes: number): void {
+    this.#activity.touch()
     const before = this.#written
     this.#written += bytes
     if (before > this.#limits.output || this.#written <= this.#limits.output) return

@@ -132,7 +132,8 @@ export class KeeperLink {
   }
 
   #receive(message: ToHost): void {
-    if ('run' in message) {
+    if (message.type === 'askAlive') this.post({ type: 'alive' })
+    else if ('run' in message) {
       this.#runs.get(message.run)?.(message)
       if (message.type === 'ended') this.#runs.delete(message.run)
     } else if ('tree' in message) {

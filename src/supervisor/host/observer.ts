@@ -1,7 +1,17 @@
 import type { RunFilter, TranscriptItem, TranscriptRange } from '../../store/contract.js'
 import { KeeperLink } from './link.js'
+import { defaultLoopTimeout } from './loop-timeout.js'
 import { type StateOptions, storeSettings } from './state.js'
-import { type RunView, type SessionView, type TreeView, viewRun, viewSession, viewTree } from './views.js'
+import {
+  type RunView,
+  type SessionView,
+  type SupervisorView,
+  type TreeView,
+  viewRun,
+  viewSession,
+  viewSupervisor,
+  viewTree,
+} from './views.js'
 
 /** What can be seen of a store: the runs, sessions and transcripts of every process that shares it. */
 export class Observer {
@@ -31,6 +41,11 @@ export class Observer {
     return (await this.link.call('sessions', undefined)).map(viewSession)
   }
 
+  /** Every supervisor that has the store open, or died with it open. */
+  async supervisors(): Promise<SupervisorView[]> {
+    return (await this.link.call('supervisors', undefined)).map(viewSupervisor)
+  }
+
   /** The session's entries and endings, the oldest first. */
   transcript(session: string, range: TranscriptRange = {}): Promise<TranscriptItem[]> {
     return this.link.call('transcript', { session, range })
@@ -50,6 +65,7 @@ export async function openObserver(options: StateOptions): Promise<Observer> {
       logLevel: 'silent',
       hostLog: null,
       listened: [],
+      loopTimeout: defaultLoopTimeout,
     }),
   )
 }

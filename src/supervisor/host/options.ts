@@ -6,6 +6,11 @@ import { type Bounds, defaultBounds } from '../../runs/bounds.js'
 export interface BoundOptions {
   /** How long the run or command may take. Default 1 h; for a command in a run, as long as its run. */
   readonly timeout?: Duration
+  /**
+   * How long a run may make no progress (output of its commands, an entry, a draft, `progress`, a subagent's progress), or a
+   * command write nothing, before it is ended as `stalled`. Default 10 m; for a command in a run, as long as its run.
+   */
+  readonly stallTimeout?: Duration
   /** Between SIGTERM and SIGKILL. Default 5 s. */
   readonly grace?: Duration
   /** From SIGKILL until what still lives is recorded as a survivor. Default 10 s. */
@@ -14,7 +19,7 @@ export interface BoundOptions {
   readonly drainBound?: Duration
 }
 
-export const boundNames = ['timeout', 'grace', 'killBound', 'drainBound'] as const
+export const boundNames = ['timeout', 'stallTimeout', 'grace', 'killBound', 'drainBound'] as const
 
 /** The bounds that `options` ask for, each default from `defaults`. `invalid_option` names what is no duration. */
 export function parseBounds(options: BoundOptions, defaults: Bounds = defaultBounds): Bounds {
@@ -24,6 +29,7 @@ export function parseBounds(options: BoundOptions, defaults: Bounds = defaultBou
   }
   return {
     timeout: bound('timeout'),
+    stallTimeout: bound('stallTimeout'),
     grace: bound('grace'),
     killBound: bound('killBound'),
     drainBound: bound('drainBound'),

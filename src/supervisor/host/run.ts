@@ -2,7 +2,11 @@ import { CoppiceError, fromErrorMessage } from '../../errors.js'
 import type { Outcome } from '../../runs/outcome.js'
 import { isTerminal, type State } from '../../runs/states.js'
 import { deferred } from '../../timers.js'
+import type { Stillness } from '../messages.js'
 import { runError } from '../run-error.js'
+import { Activity, type Part, stillnessOf } from './activity.js'
+import { type AttemptContext, Attempts } from './attempt.js'
+import type { AttemptOptions } from './attempt-options.js'
 import { type CancelOptions, parseCancel } from './cancel-options.js'
 import { ExecHandle } from './exec-handle.js'
 import { type ExecOptions, parseExec } from './exec-options.js'
@@ -11,6 +15,7 @@ import type { ParsedSpec, RunSpec } from './spec.js'
 import { thrownRecord } from './thrown.js'
 import type { RunSpan } from './tracing.js'
 import { untoldOutcome } from './untold-outcome.js'
+import { parseWaitBound, type WaitOptions, Waits } from './waits.js'
 
 /** A run as its callback has it. */
 export interface Run {
@@ -24,6 +29,14 @@ export interface Run {
   append(entry: unknown): Promise<string>
   /** Replaces the run's draft, which its ending will hold: the part of an answer that is there so far. */
   draft(entry: unknown): Promise<void>
+  /** Says that the run makes progress, for its `stallTimeout`; the label tells what it was last at where it stalls. */
+  progress(label?: string): void
+  /**
+   * Waits for what is in nobody's hands here: a person's answer, an event. It is stored and shown while it lasts, and the
+   * run does not stall by it. Resolves as `promise` does; rejects with `wait_timed_out` after its own `timeout`, and as
+   * the run's signal does where the run ends. The run's `timeout` goes on.
+   */
+  waitFor<T>(what: string, promise: PromiseLike<T>, options: WaitOptions): Promise<T>
   /** Launches a command in a process tree of its own. */
   exec(command: string, args?: readonly string[], options?: ExecOptions): ExecHandle
   /**
@@ -31,6 +44,12 @@ export interface Run {
    * rejects as `supervisor.run` does: with `deadlock` where it would wait for what only this run's end gives free.
    */
   subagent<T>(spec: RunSpec, fn: (run: Run) => T | Promise<T>): Promise<T>
+  /**
+   * Calls `fn`, a call of a model as a rule, until it succeeds: again after an error that `retryIf` takes for one that
+   * passes, with a pause between. Resolves to its value; rejects with its last error as it is, and with the run's own as
+   * soon as that begins to end. Each failed attempt is in the transcript, as an `AttemptEntry`.
+   */
+  attempt<T>(fn: (context: AttemptContext) => T | PromiseLike<T>, options?: AttemptOptions): Promise<T>
   /** Throws unless the run goes on and still holds its session: to be asked before a side effect. */
   check(): Promise<void>
   /** Ends the run as `cancelled`, with its trees. Resolves when it is terminal and the session free. */
@@ -57,6 +76,9 @@ export interface RunHandle<T> {
   cancel(options?: CancelOptions | string): Promise<Outcome>
 }
 
+/** Characters of a label that a message quotes. */
+const longestLabel = 200
+
 type RunChild = <T>(spec: RunSpec, fn: (run: Run) => T | Promise<T>) => Promise<T>
 
 /** Both faces of a run on the host's thread. What it knows of the run's state is what the keeper said last. */
@@ -72,7 +94,14 @@ export class HostRun implements BegunRun {
   readonly #outcome = deferred<Outcome>()
   readonly #over = deferred<CoppiceError>()
   #state: State = 'waiting'
+  readonly #activity = new Activity()
+  readonly #waits: Waits
+  /** The commands and subagents that are under way. */
+  readonly #parts = new Set<Part>()
+  #label: string | null = null
   #fence = 0
+  #deadline = Number.POSITIVE_INFINITY
+  #attempts: Attempts | null = null
   #trees = 0
 
   constructor(link: KeeperLink, spec: ParsedSpec, runChild: RunChild, span: RunSpan | null) {
@@ -82,16 +111,55 @@ export class HostRun implements BegunRun {
     this.#spec = spec
     this.#link = link
     this.#runChild = runChild
+    this.#waits = new Waits((waits) => link.call('waits', { run: spec.request.run, waits }))
     link.keepAlive(this.#outcome.promise)
     link.listenToRun(this.id, (message) => {
       if (message.type === 'ended') this.terminal(message.outcome)
       else if (message.type === 'abort') this.#stopping(fromErrorMessage(message.error))
-      else this.#over.resolve(fromErrorMessage(message.error))
+      else if (message.type === 'askStill') link.post({ type: 'still', of: this.id, still: this.stillness })
+      else if (message.type === 'unstored') this.#over.resolve(fromErrorMessage(message.error))
     })
   }
 
   get fence(): number {
     return this.#fence
+  }
+
+  /** How long neither it nor anything that it has started has made progress. */
+  get stillness(): Stillness {
+    const wait = this.#waits.current
+    const isQueued = this.#state === 'waiting'
+    const at = wait === null ? 'its callback' : `waiting for ${wait.what}`
+    const doing = isQueued ? `waiting for session ${this.session}` : at
+    const own = { milliseconds: this.#activity.still, doing, isWaiting: isQueued || wait !== null }
+    const all = stillnessOf(own, this.#parts)
+    return this.#label === null ? all : { ...all, doing: `${all.doing}, after progress “${this.#label}”` }
+  }
+
+  /** As its parent tells of it. */
+  get asSubagent(): Part {
+    const still = () => this.stillness
+    const { id, session } = this
+    return {
+      get stillness() {
+        const { doing, ...rest } = still()
+        return {
+          ...rest,
+          doing: `subagent ${id}${session === null ? '' : ` of session ${session}`}, at ${doing}`,
+        }
+      },
+    }
+  }
+
+  /** Something that makes progress on the run's behalf, until it is over. */
+  partOf(part: Part, over: Promise<unknown>): void {
+    this.#activity.touch()
+    this.#parts.add(part)
+    const done = () => {
+      this.#activity.touch()
+      this.#parts.delete(part)
+    }
+    over.then(done, done)
   }
 
   get state(): State {
@@ -128,6 +196,8 @@ export class HostRun implements BegunRun {
       const { fence } = await admitted
       this.#fence = fence
       this.span?.admitted(fence)
+      this.#activity.touch()
+      this.#deadline = performance.now() + request.bounds.timeout
       if (this.#state === 'waiting') this.#state = 'running'
     } catch (error) {
       // Where the store could not take the run there is no ending of it, and nobody will tell one.
@@ -138,20 +208,24 @@ export class HostRun implements BegunRun {
 
   async append(entry: unknown): Promise<string> {
     this.#refuseAfterEnd()
+    this.#activity.touch()
     return this.#link.call('append', { run: this.id, body: toJson('entry', entry) })
   }
 
   async draft(entry: unknown): Promise<void> {
     this.#refuseAfterEnd()
+    this.#activity.touch()
     await this.#link.call('draft', { run: this.id, body: entry === null ? null : toJson('draft', entry) })
   }
 
   exec(command: string, args: readonly string[] = [], options: ExecOptions = {}): ExecHandle {
     const tree = `${this.id}.${++this.#trees}`
-    const bounds = { ...this.#spec.request.bounds, timeout: Number.POSITIVE_INFINITY }
+    // A command without bounds of its own has its run's.
+    const unbounded = { timeout: Number.POSITIVE_INFINITY, stallTimeout: Number.POSITIVE_INFINITY }
+    const bounds = { ...this.#spec.request.bounds, ...unbounded }
     const { limits } = this.#spec
     const exec = parseExec({ run: this.id, tree }, command, args, options, { bounds, limits })
-    return new ExecHandle(
+    const handle = new ExecHandle(
       {
         link: async () => {
           this.#refuseAfterEnd()
@@ -163,12 +237,46 @@ export class HostRun implements BegunRun {
       },
       exec,
     )
+    this.partOf(handle, handle.finally())
+    return handle
+  }
+
+  progress(label?: string): void {
+    if (label !== undefined && typeof label !== 'string')
+      throw new CoppiceError('invalid_option', `progress: the label must be a text`)
+    this.#activity.touch()
+    if (label !== undefined) this.#label = label.slice(0, longestLabel)
+  }
+
+  async waitFor<T>(what: string, promise: PromiseLike<T>, options: WaitOptions): Promise<T> {
+    // Whatever becomes of the wait, its rejection is this call's to tell.
+    Promise.resolve(promise).catch(() => {})
+    const bound = parseWaitBound(what, options)
+    this.#refuseAfterEnd()
+    try {
+      return await this.#waits.for(what, promise, bound, this.signal)
+    } finally {
+      this.#activity.touch()
+    }
   }
 
   async subagent<T>(spec: RunSpec, fn: (run: Run) => T | Promise<T>): Promise<T> {
     this.#refuseAfterEnd()
     if (this.signal.aborted) throw this.signal.reason
     return this.#runChild({ ...spec, parent: this.id }, fn)
+  }
+
+  attempt<T>(fn: (context: AttemptContext) => T | PromiseLike<T>, options: AttemptOptions = {}): Promise<T> {
+    this.#attempts ??= new Attempts(
+      {
+        signal: this.signal,
+        append: (entry) => this.append(entry),
+        refuseAfterEnd: () => this.#refuseAfterEnd(),
+        timeLeft: () => this.#deadline - performance.now(),
+      },
+      this.#spec.retries,
+    )
+    return this.#attempts.make(fn, options)
   }
 
   async check(): Promise<void> {
@@ -246,7 +354,8 @@ export class HostRun implements BegunRun {
   #refuseAfterEnd(): void {
     if (!isTerminal(this.#state)) return
     const { id: run, session } = this
-    throw new CoppiceError('run_ended', `run ${run} has ended as ${this.#state}`, { run, session })
+    const code = this.#state === 'lost' ? 'run_lost' : 'run_ended'
+    throw new CoppiceError(code, `run ${run} has ended as ${this.#state}`, { run, session })
   }
 }
 

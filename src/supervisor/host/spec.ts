@@ -3,6 +3,7 @@ import { type Duration, parseDuration } from '../../durations.js'
 import { CoppiceError } from '../../errors.js'
 import { newIdentifier } from '../../identifiers.js'
 import type { RunRequest } from '../messages.js'
+import { parseRetries } from './attempt-options.js'
 import type { ExecDefaults } from './exec-options.js'
 import { type LimitOptions, parseLimits } from './limit-options.js'
 import { type BoundOptions, boundNames, parseBounds, refuseUnknown } from './options.js'
@@ -30,6 +31,8 @@ export interface RunSpec extends BoundOptions {
   readonly labels?: Readonly<Record<string, string>>
   /** What each of its trees may take. */
   readonly limits?: LimitOptions
+  /** How often its calls of `attempt` may try again, all together. Default 100. */
+  readonly retries?: number
 }
 
 const known = [
@@ -42,6 +45,7 @@ const known = [
   'signal',
   'labels',
   'limits',
+  'retries',
   ...boundNames,
 ]
 
@@ -50,11 +54,13 @@ export interface ParsedSpec {
   readonly signal: AbortSignal | null
   /** Of each of its trees. */
   readonly limits: Limits
+  readonly retries: number
 }
 
 /** What runs get that ask for nothing else. */
 export interface RunDefaults extends ExecDefaults {
   readonly maxWaiters: number
+  readonly retries: number
 }
 
 export function parseSpec(spec: RunSpec, defaults: RunDefaults): ParsedSpec {
@@ -63,6 +69,7 @@ export function parseSpec(spec: RunSpec, defaults: RunDefaults): ParsedSpec {
   return {
     signal: signal ?? null,
     limits: parseLimits(spec.limits, defaults.limits),
+    retries: parseRetries(spec.retries, defaults.retries),
     request: {
       run: newIdentifier('r'),
       session: session === undefined ? null : parseName('session', session),

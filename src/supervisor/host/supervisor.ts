@@ -2,7 +2,8 @@ import { type ContainmentKind, containmentKinds } from '../../containment/contra
 import { CoppiceError, isCoppiceError } from '../../errors.js'
 import type { Outcome } from '../../runs/outcome.js'
 import type { EventName } from '../events.js'
-import type { KeeperSettings } from '../messages.js'
+import type { KeeperHealth, KeeperSettings } from '../messages.js'
+import { parseRetries } from './attempt-options.js'
 import { buryKeeper } from './burial.js'
 import { type CancelOptions, parseCancel } from './cancel-options.js'
 import { type CloseOptions, type ParsedClose, parseClose, parseHandleSignals } from './close-options.js'
@@ -10,6 +11,7 @@ import { GivingUp } from './giving-up.js'
 import { type LimitOptions, parseLimits } from './limit-options.js'
 import { KeeperLink } from './link.js'
 import { type Logger, lowestLevel, parseLogger } from './logger.js'
+import { type LoopTimeoutOption, parseLoopTimeout } from './loop-timeout.js'
 import { HostNews, type Listener, type Listeners } from './news.js'
 import { Observer } from './observer.js'
 import { type BoundOptions, boundNames, parseBounds, refuseUnknown } from './options.js'
@@ -35,6 +37,10 @@ export interface SupervisorOptions extends BoundOptions, StateOptions {
   readonly maxWaiters?: number
   /** What each tree may take, where its run or command asks for nothing else. Default: no limit. */
   readonly limits?: LimitOptions
+  /** How long the host's event loop may be blocked before that is recorded, or the process ended. Default 2 m. */
+  readonly loopTimeout?: LoopTimeoutOption
+  /** How often the calls of `attempt` of one run may try again, all together. Default 100. */
+  readonly retries?: number
   /** What the keeper writes to stderr, by pino's levels. Default `silent`. */
   readonly logLevel?: 'silent' | 'error' | 'warn' | 'info' | 'debug'
 }
@@ -46,8 +52,10 @@ const known = [
   'limits',
   'logger',
   'logLevel',
+  'loopTimeout',
   'maxWaiters',
   'on',
+  'retries',
   ...boundNames,
 ]
 
@@ -58,6 +66,7 @@ export async function openSupervisor(options: SupervisorOptions = {}): Promise<S
     bounds: parseBounds(options),
     limits: parseLimits(options.limits),
     maxWaiters: parseMaxWaiters(options.maxWaiters),
+    retries: parseRetries(options.retries),
   }
   const signals = parseHandleSignals(options.handleSignals)
   const logger = parseLogger(options.logger)
@@ -68,6 +77,7 @@ export async function openSupervisor(options: SupervisorOptions = {}): Promise<S
     logLevel: options.logLevel ?? 'silent',
     hostLog: lowestLevel(logger),
     listened: news.names,
+    loopTimeout: parseLoopTimeout(options.loopTimeout),
   }
   const link = await KeeperLink.open(settings, (message) => news.receive(message))
   const supervisor = new Supervisor(settings, link, defaults, news)
@@ -162,6 +172,11 @@ export class Supervisor extends Observer {
     })
   }
 
+  /** How this supervisor is. Rejects with `run_lost` where its keeper died; a keeper that hangs does not answer. */
+  health(): Promise<KeeperHealth> {
+    return this.link.call('health', undefined)
+  }
+
   /** Closes with the process's first SIGINT, SIGTERM or SIGHUP; the option `handleSignals` of `openSupervisor`. */
   closeOnSignal(options: CloseOptions): void {
     this.#unsubscribe = closeOnSignal((asked) => this.close(asked), options)
@@ -229,6 +244,7 @@ export class Supervisor extends Observer {
     const span = RunSpan.start(parsed.request, parentRun?.span ?? null)
     const run = new HostRun(this.link, parsed, (child, fn) => this.run(child, fn), span)
     this.#runs.set(run.id, run)
+    parentRun?.partOf(run.asSubagent, run.outcome)
     run.outcome.then(() => this.#runs.delete(run.id))
     return run
   }

@@ -1,6 +1,7 @@
 import { CoppiceError } from '../../errors.js'
 import type { KeeperSettings } from '../messages.js'
 import { KeeperLink } from './link.js'
+import { defaultLoopTimeout } from './loop-timeout.js'
 
 const settings: KeeperSettings = {
   store: null,
@@ -8,6 +9,7 @@ const settings: KeeperSettings = {
   logLevel: 'silent',
   hostLog: null,
   listened: [],
+  loopTimeout: defaultLoopTimeout,
 }
 let keeper: Promise<KeeperLink> | null = null
 

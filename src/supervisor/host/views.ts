@@ -4,6 +4,7 @@ import type { Cause } from '../../runs/causes.js'
 import type { Outcome } from '../../runs/outcome.js'
 import type { State } from '../../runs/states.js'
 import type { StoredRun, StoredSession, StoredTree } from '../../store/contract.js'
+import type { KeeperHealth, SeenSupervisor } from '../messages.js'
 
 /** What programs are shown of the store: by the library, and by the command's `--json`. Times are ISO 8601. */
 
@@ -18,6 +19,12 @@ export interface RunView {
   readonly message: string | null
   readonly fence: number | null
   readonly labels: Readonly<Record<string, string>>
+  /** What it waits for with `run.waitFor`, the latest last; `until` is null where its own end alone ends the wait. */
+  readonly waitsFor: readonly {
+    readonly what: string
+    readonly since: string
+    readonly until: string | null
+  }[]
   /** The process that runs it. */
   readonly supervisor: { readonly id: string; readonly host: string; readonly pid: number }
   readonly createdAt: string
@@ -49,6 +56,39 @@ export interface SessionView {
   readonly fence: number
 }
 
+export interface SupervisorView {
+  readonly supervisor: string
+  readonly host: string
+  readonly pid: number
+  /** Whether its process lives, as far as this machine can tell. */
+  readonly alive: 'alive' | 'dead' | 'unknown'
+  readonly renewedAt: string
+  readonly ttlMs: number
+  /** Since when the event loop of its host was blocked, as of its latest renewal. */
+  readonly blockedSince: string | null
+  /** What its keeper says when it is asked; null where it does not answer within a second. */
+  readonly health: Omit<KeeperHealth, 'supervisor' | 'pid'> | null
+}
+
+export function viewSupervisor({ record, alive, health }: SeenSupervisor): SupervisorView {
+  const { id, host, identity, renewedAt, ttl: ttlMs, blockedSince } = record
+  const told = health && withoutName(health)
+  return {
+    supervisor: id,
+    host,
+    pid: identity.pid,
+    alive,
+    renewedAt: iso(renewedAt),
+    ttlMs,
+    blockedSince: blockedSince === null ? null : iso(blockedSince),
+    health: told,
+  }
+}
+
+function withoutName({ supervisor: _supervisor, pid: _pid, ...health }: KeeperHealth) {
+  return health
+}
+
 export function viewRun(run: StoredRun): RunView {
   const { id, session, parent, request, state, fence, outcome, supervisor } = run
   return {
@@ -61,6 +101,11 @@ export function viewRun(run: StoredRun): RunView {
     message: outcome?.message ?? run.stop?.message ?? null,
     fence,
     labels: run.labels === null ? {} : JSON.parse(run.labels),
+    waitsFor: run.waits.map(({ what, since, until }) => ({
+      what,
+      since: iso(since),
+      until: until === null ? null : iso(until),
+    })),
     supervisor: { id: supervisor.id, host: supervisor.host, pid: supervisor.identity.pid },
     createdAt: iso(run.createdAt),
     startedAt: run.startedAt === null ? null : iso(run.startedAt),

@@ -1,3 +1,4 @@
+import ms from 'ms'
 import type { ErrorDetails } from '../../errors.js'
 import type { Cause } from '../../runs/causes.js'
 import type { Outcome } from '../../runs/outcome.js'
@@ -9,6 +10,7 @@ import { endRun } from './ending.js'
 import type { Keeper } from './keeper.js'
 import type { SupervisedRun } from './run.js'
 import { outcomeOfLost } from './run-of-others.js'
+import { StallWatch } from './stall-watch.js'
 import { tellNews } from './wake.js'
 
 /** The two ways out of the queue: a waiting run is given its session, or ends without it. */
@@ -22,7 +24,25 @@ export function begin(keeper: Keeper, run: SupervisedRun, fence: number): void {
   keeper.news.admitted(run, fence)
   const timedOut: Stop = { cause: 'timed_out', message: null, grace: null }
   run.arm(() => after(run.bounds.timeout, () => void endRun(keeper, run, timedOut)))
+  run.stallWatch = watchStalls(keeper, run)
   run.admitted.resolve(fence)
+}
+
+function watchStalls(keeper: Keeper, run: SupervisedRun): StallWatch {
+  const { id } = run
+  const { stallTimeout } = run.bounds
+  return new StallWatch({
+    timeout: stallTimeout,
+    ask: () => keeper.send({ type: 'askStill', run: id }),
+    blockedWithin: (milliseconds) => keeper.hostLoop.blockedWithin(milliseconds),
+    onHalf({ milliseconds, doing }) {
+      keeper.news.stallWarning(run, Math.round(milliseconds), doing)
+    },
+    onStall({ doing }) {
+      const message = `no progress for ${ms(stallTimeout)} at ${doing}`
+      void endRun(keeper, run, { cause: 'stalled', message, grace: null })
+    },
+  })
 }
 
 /** A run that waited has been given the session that another's end released. */

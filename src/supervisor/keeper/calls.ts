@@ -9,12 +9,14 @@ import { admit } from './admission.js'
 import { endOurs } from './admitted.js'
 import { close } from './closing.js'
 import { endRun } from './ending.js'
+import { healthOf } from './health.js'
 import type { Keeper } from './keeper.js'
+import { lastWordBeside } from './last-words.js'
 import { recoverByForce, recoverOwner } from './recovery.js'
 import { SupervisedRun } from './run.js'
 import { outcomeOfOthers } from './run-of-others.js'
+import { lookAtSupervisors } from './supervisors.js'
 import { endTree, SupervisedTree } from './tree.js'
-import { lastWordBeside } from './wake.js'
 
 type Handlers = {
   [Name in keyof Calls]: (keeper: Keeper, ask: Calls[Name]['ask']) => Promise<Calls[Name]['answer']>
@@ -51,6 +53,11 @@ export const handlers: Handlers = {
     await held(keeper, run, keeper.store.draft(run.held(), body))
   },
 
+  async waits(keeper, { run: id, waits }) {
+    const run = runOf(keeper, id)
+    await held(keeper, run, keeper.store.waits(run.held(), waits))
+  },
+
   async check(keeper, { run: id }) {
     const run = runOf(keeper, id)
     if (run.progress.state !== 'running') throw run.error()
@@ -72,6 +79,9 @@ export const handlers: Handlers = {
   trees: (keeper, { run }) => keeper.store.trees(run),
   sessions: (keeper) => keeper.store.sessions(),
   transcript: (keeper, { session, range }) => keeper.store.transcript(session, range),
+
+  health: async (keeper) => healthOf(keeper),
+  supervisors: lookAtSupervisors,
 
   async bury(keeper, { supervisor, trees }) {
     const { grace, killBound } = keeper.bounds
@@ -136,7 +146,8 @@ async function launchTree(
     ...(run?.request.session ? { owner: run.request.session } : {}),
   })
   const launched = await launching.finally(launch.settled)
-  const tree = new SupervisedTree(launched, request, keeper.send)
+  const { hostLoop } = keeper
+  const tree = new SupervisedTree(launched, request, keeper.send, (last) => hostLoop.blockedWithin(last))
   keeper.trees.set(id, tree)
   // Before the exit of one that was killed for it is heard: the first reason stays.
   const cancelled = launch.cancelled()

@@ -1,4 +1,5 @@
 import { handOver } from './admitted.js'
+import { healthOf } from './health.js'
 import type { Keeper } from './keeper.js'
 import { recoverAll } from './recovery.js'
 import { cleanRuntimeFolder } from './runtime-folder.js'
@@ -11,6 +12,7 @@ const monotonicNow = () => Number(process.hrtime.bigint() / 1_000_000n)
 export async function join(keeper: Keeper, ttl: number, runtimeDir: string): Promise<void> {
   keeper.onAdmitted = (admitted) => handOver(keeper, admitted)
   keeper.wakeSocket = await WakeSocket.open(runtimeDir, keeper.id, {
+    health: () => healthOf(keeper),
     onNews: (run) => keeper.lookout.newsOf(run),
     isLive: (run) => keeper.runs.has(run) || keeper.recoveries.has(run),
   }).catch((error) => {
@@ -20,12 +22,15 @@ export async function join(keeper: Keeper, ttl: number, runtimeDir: string): Pro
   const { id, host, identity, store } = keeper
   const now = Date.now()
   const socket = keeper.wakeSocket?.path ?? null
-  await leased(store.register({ id, host, identity, socket, ttl, startedAt: now, renewedAt: now }))
+  await leased(
+    store.register({ id, host, identity, socket, ttl, startedAt: now, renewedAt: now, blockedSince: null }),
+  )
   keeper.isJoined = true
   // Until the very end: trees that a close gives their grace are leased as well.
+  keeper.renewNow = () => leased(store.renew(id, Date.now(), blockedSince(keeper)))
   let isRenewed = true
   const renew = () =>
-    leased(store.renew(id, Date.now())).then(
+    keeper.renewNow().then(
       () => {
         isRenewed = true
       },
@@ -43,10 +48,15 @@ export async function join(keeper: Keeper, ttl: number, runtimeDir: string): Pro
   async function leased(renewal: Promise<void>): Promise<void> {
     const until = monotonicNow() + ttl
     await renewal
+    keeper.renewedAt = performance.now()
     keeper.containment.renew(until, ttl)
   }
 
   function warn(error: unknown): void {
     keeper.log.warn({ err: error }, 'trouble with what supervisors share')
   }
+}
+
+function blockedSince({ hostLoop }: Keeper): number | null {
+  return hostLoop.blockedFor === 0 ? null : Math.round(Date.now() - hostLoop.blockedFor)
 }

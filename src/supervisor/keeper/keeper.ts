@@ -5,11 +5,14 @@ import { type Bounds, defaultBounds } from '../../runs/bounds.js'
 import type { Outcome } from '../../runs/outcome.js'
 import type { Finished, Store } from '../../store/contract.js'
 import { type Deferred, deferred } from '../../timers.js'
-import type { SendToHost } from '../messages.js'
+import type { KeeperSettings, SendToHost } from '../messages.js'
 import type { ClosingTime } from './closing-time.js'
+import { OwnDelay } from './health.js'
 import { Heartbeats } from './heartbeats.js'
+import { HostLoop } from './host-loop.js'
 import type { Log } from './log.js'
 import { Lookout } from './lookout.js'
+import { hostLoopEvents } from './loop-timeout.js'
 import type { News } from './news.js'
 import type { SupervisedRun } from './run.js'
 import type { SupervisedTree } from './tree.js'
@@ -26,6 +29,7 @@ export interface KeeperParts {
   readonly news: News
   readonly closeLog: () => Promise<void>
   readonly send: SendToHost
+  readonly loopTimeout: KeeperSettings['loopTimeout']
 }
 
 /** The supervising thread's state: its runs, its trees, and where their ends are told. */
@@ -51,6 +55,12 @@ export class Keeper {
   /** What follows when an ending has given its session to a waiter. */
   onAdmitted: (admitted: NonNullable<Finished['admitted']>) => void = () => {}
   readonly heartbeats = new Heartbeats()
+  readonly hostLoop: HostLoop
+  readonly ownDelay = new OwnDelay()
+  /** When its leases were renewed, by performance.now(). */
+  renewedAt = performance.now()
+  /** Says at once what renewals say otherwise. */
+  renewNow: () => Promise<void> = async () => {}
   readonly lookout = new Lookout(this)
   wakeSocket: WakeSocket | null = null
   /** From the moment in which it closes: then only what its runs need is begun. */
@@ -70,6 +80,7 @@ export class Keeper {
     this.news = parts.news
     this.closeLog = parts.closeLog
     this.send = parts.send
+    this.hostLoop = new HostLoop(hostLoopEvents(this, parts.loopTimeout), parts.loopTimeout.after)
   }
 
   get store(): Store {

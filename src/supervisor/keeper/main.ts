@@ -38,7 +38,7 @@ open(settings, id, hostLog, send).then(
 )
 
 async function open(
-  { store: settings, containment: kind, logLevel, listened }: KeeperSettings,
+  { store: settings, containment: kind, logLevel, loopTimeout, listened }: KeeperSettings,
   id: string,
   hostLog: HostLog | null,
   send: SendToHost,
@@ -54,8 +54,8 @@ async function open(
   const containment = await openContainment(wanted, (why) => log.warn({}, why))
   const identity = await self()
   const host = hostname()
-  const parts = { id, host, identity, containment, log, news, closeLog, send }
-  if (settings === null) return new Keeper({ ...parts, store: null })
+  const parts = { id, host, identity, containment, log, news, closeLog, send, loopTimeout }
+  if (settings === null) return watching(new Keeper({ ...parts, store: null }))
   const writers = new StoppedWriters(identity, log)
   const store = await openStore(settings.location, {
     create: !settings.observe,
@@ -64,7 +64,14 @@ async function open(
   })
   const keeper = new Keeper({ ...parts, store })
   for (const supervisor of settings.gone) keeper.bury(supervisor)
-  if (!settings.observe) await join(keeper, settings.ttl, settings.runtimeDir)
+  if (settings.observe) return keeper
+  await join(keeper, settings.ttl, settings.runtimeDir)
+  return watching(keeper)
+}
+
+function watching(keeper: Keeper): Keeper {
+  keeper.hostLoop.start()
+  keeper.ownDelay.start()
   return keeper
 }
 
@@ -95,6 +102,13 @@ function receive(keeper: Keeper, hostLog: HostLog | null, message: ToKeeper): vo
       break
     case 'logged':
       hostLog?.taken(message.count)
+      break
+    case 'alive':
+      keeper.hostLoop.answered()
+      break
+    case 'still':
+      keeper.runs.get(message.of)?.stallWatch?.heard(message.still)
+      keeper.trees.get(message.of)?.heard(message.still)
       break
     case 'cancelTree': {
       keeper.launches.get(message.tree)?.(message.grace)

@@ -172,7 +172,7 @@ export class News {
     this.#tell('storeTrouble', { ...trouble, ended: true, at: now() })
   }
 
-  stallWarning(run: SupervisedRun, idleMs: number, doing: string | null): void {
+  stallWarning(run: SupervisedRun, idleMs: number, doing: string): void {
     const { session } = run.request
     this.#log.warn({ run: run.id, session, idleMs, doing }, 'run shows no progress')
     this.#tell('stallWarning', { run: run.id, session, idleMs, doing, at: now() })

@@ -4,9 +4,10 @@ import { isAlive } from '../../containment/processes/identity.js'
 import { isCoppiceError } from '../../errors.js'
 import type { EndingRecord, Hold, StoredRun, SupervisorRecord } from '../../store/contract.js'
 import type { Keeper } from './keeper.js'
+import { lastWordBeside, unknownWords } from './last-words.js'
 import { storeEnding } from './store-ending.js'
 import { endSubagents } from './subagents.js'
-import { lastWordBeside, tellNews } from './wake.js'
+import { tellNews } from './wake.js'
 
 /**
  * What an owner left that is gone: its runs are claimed, their trees swept, and then ended as `lost`, which frees their
@@ -108,13 +109,15 @@ async function endClaimed(keeper: Keeper, run: StoredRun, hold: Hold, why: strin
     killBound: bounds.killBound,
   })
   await subagents
+  const unrecorded = socket === null ? [] : await unknownWords(socket, run.id, lastWords)
+  const known = trees.length + unrecorded.length
   const ending: EndingRecord = {
     cause: 'lost',
     message: why,
-    forced: report.killed > 0,
+    forced: report.killed > 0 || unrecorded.some(({ word }) => word.killed > 0),
     callback: 'left_behind',
-    trees: trees.length,
-    tree: trees.length === 0 ? null : { proof: report.proof, survivors: report.survivors },
+    trees: known,
+    tree: known === 0 ? null : { proof: report.proof, survivors: report.survivors },
     error: null,
     at: Date.now(),
   }
@@ -122,7 +125,8 @@ async function endClaimed(keeper: Keeper, run: StoredRun, hold: Hold, why: strin
     endSubagents(keeper, run.id, bounds),
   )
   // A recovery that a locked store has undone reads them again.
-  await Promise.all(lastWords.map((path) => rm(path, { force: true })))
+  const words = [...lastWords, ...unrecorded.map(({ path }) => path)]
+  await Promise.all(words.map((path) => rm(path, { force: true })))
   keeper.wakeSocket?.ended(run.id)
   keeper.news.recovered(run, outcome, { killed: report.killed, proof: ending.tree?.proof ?? null })
   if (admitted !== null) keeper.onAdmitted(admitted)

@@ -7,6 +7,7 @@ import type { EndingRecord, Hold, Stop, ThrownRecord } from '../../store/contrac
 import { type Deferred, deferred } from '../../timers.js'
 import type { RunRequest, TreeEnding } from '../messages.js'
 import { runError } from '../run-error.js'
+import type { StallWatch } from './stall-watch.js'
 import type { SupervisedTree } from './tree.js'
 
 /** A run as the keeper knows it, from its admission's request to its end. */
@@ -48,6 +49,8 @@ export class SupervisedRun {
   #treesEnd: TreesEnd | null = null
   readonly #killing = new AbortController()
   #disarm: () => void = () => {}
+  /** From admission until it stops. */
+  stallWatch: StallWatch | null = null
 
   constructor(request: RunRequest) {
     this.request = request
@@ -149,6 +152,7 @@ export class SupervisedRun {
 
   disarm(): void {
     this.#disarm()
+    this.stallWatch?.stop()
   }
 
   launching<T>(launch: Promise<T>): Promise<T> {

@@ -1,8 +1,9 @@
 import type { Tree, TreeReport } from '../../containment/contract.js'
 import type { Bounds } from '../../runs/bounds.js'
 import { after, deferred, settlesWithin } from '../../timers.js'
-import type { OutputStream, SendToHost, TreeEnding, TreeRequest, TreeResult } from '../messages.js'
+import type { OutputStream, SendToHost, Stillness, TreeEnding, TreeRequest, TreeResult } from '../messages.js'
 import { Pump } from '../pump.js'
+import { StallWatch } from './stall-watch.js'
 
 /** A tree under supervision: its ending, its output on the way to the host, its own time bound. */
 export class SupervisedTree {
@@ -15,6 +16,7 @@ export class SupervisedTree {
   readonly #result = deferred<TreeResult>()
   readonly #opened = deferred<void>()
   readonly #disarm: () => void
+  readonly #stallWatch: StallWatch
   #ended: TreeEnding | null = null
   #endedByRun = false
   #isEnding = false
@@ -25,7 +27,13 @@ export class SupervisedTree {
   #forced = false
   #concluding = false
 
-  constructor(tree: Tree, request: TreeRequest, send: SendToHost) {
+  /** `blockedWithin`: of these last milliseconds, how many the host could not have read output in. */
+  constructor(
+    tree: Tree,
+    request: TreeRequest,
+    send: SendToHost,
+    blockedWithin: (milliseconds: number) => number,
+  ) {
     this.tree = tree
     this.request = request
     this.#send = send
@@ -42,7 +50,18 @@ export class SupervisedTree {
       if (request.linger === 'keep') void this.#rootHasExited()
       else void endTree(this, 'exited', request.bounds)
     })
-    this.#disarm = after(request.bounds.timeout, () => void endTree(this, 'timed_out', request.bounds))
+    const disarm = after(request.bounds.timeout, () => void endTree(this, 'timed_out', request.bounds))
+    this.#stallWatch = new StallWatch({
+      timeout: request.bounds.stallTimeout,
+      ask: () => send({ type: 'askStill', tree: request.tree }),
+      blockedWithin,
+      onHalf: () => {},
+      onStall: () => void endTree(this, 'stalled', request.bounds),
+    })
+    this.#disarm = () => {
+      disarm()
+      this.#stallWatch.stop()
+    }
   }
 
   get result(): Promise<TreeResult> {
@@ -68,6 +87,11 @@ export class SupervisedTree {
     }
     this.#disarm()
     return true
+  }
+
+  /** How long its host has read no output. */
+  heard(still: Stillness): void {
+    this.#stallWatch.heard(still)
   }
 
   /** Ends a grace that is under way. */

@@ -1,16 +1,14 @@
 import { rm } from 'node:fs/promises'
 import { connect, createServer, type Server, type Socket } from 'node:net'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { makeFolder } from '../../folders.js'
-
-/** Where the guard of a dead supervisor's tree leaves word, by that supervisor's socket. */
-export function lastWordBeside(socket: string, tree: string): string {
-  return join(dirname(socket), `${tree}.end`)
-}
+import { after } from '../../timers.js'
+import type { KeeperHealth } from '../messages.js'
 
 /**
  * How supervisors that share a store reach each other: each listens on a socket of its own. A line `news RUN` says
- * that this run of the listener's changed in the store; `until RUN` asks to be told when that run has ended.
+ * that this run of the listener's changed in the store; `until RUN` asks to be told when that run has ended; `health` is
+ * answered with a `KeeperHealth` in a line of JSON.
  * A connection's end is a death notice. Nothing depends on a line's arrival: whoever waits also looks at the
  * store now and then.
  */
@@ -37,6 +35,7 @@ export class WakeSocket {
       this.#peers.add(peer)
       onLines(peer, (line) => {
         const [word, run] = line.split(' ')
+        if (word === 'health') peer.write(`${JSON.stringify(events.health())}\n`)
         if (run === undefined) return
         if (word === 'news') events.onNews(run)
         else if (word === 'until') this.#watch(run, peer, events.isLive(run))
@@ -72,6 +71,24 @@ export class WakeSocket {
 export interface WakeEvents {
   onNews(run: string): void
   isLive(run: string): boolean
+  health(): KeeperHealth
+}
+
+/** What a supervisor says of its health, from whichever process; null where it says nothing within `bound` milliseconds. */
+export function askHealth(path: string, bound: number): Promise<KeeperHealth | null> {
+  return new Promise((resolve) => {
+    const socket = connect(path)
+    const told = (health: KeeperHealth | null) => {
+      disarm()
+      socket.destroy()
+      resolve(health)
+    }
+    const disarm = after(bound, () => told(null))
+    socket.on('error', () => told(null))
+    socket.on('close', () => told(null))
+    onLines(socket, (line) => told(JSON.parse(line)))
+    socket.write('health\n')
+  })
 }
 
 /** Tells another supervisor to look at a run of its own in the store. */

@@ -151,8 +151,17 @@ async function whenCrashed(day: Started, { inject, helpers, kill }: Point): Prom
   day.child.kill('SIGKILL')
 }
 
-async function hostEnds({ pid, lines }: Started): Promise<void> {
-  await lines.with('"open"')
+async function hostEnds({ pid, lines, exited }: Started): Promise<void> {
+  const isOpen = await lines.with('"open"').then(
+    () => true,
+    () => false,
+  )
+  if (!isOpen) {
+    // The host looks by kill(pid, 0) whether somebody lives, and may be the first to make the call that kills.
+    const { signal, stderr } = await exited
+    if (signal !== 'SIGKILL') throw new Error(`the day ended before it began: ${stderr.slice(-2000)}`)
+    return
+  }
   await eventually(() => childrenOf(pid).flatMap(known).length === 0, { within: 30_000 })
 }
 

@@ -1,5 +1,6 @@
 import type { RunView, TranscriptItem } from 'coppice'
 import type { Observer } from '#src/supervisor/host/observer.js'
+import type { Host } from './host.ts'
 import { type Asked, allowedCauses, fits, type Ordered, rankOf } from './model.ts'
 import { order } from './order.ts'
 
@@ -124,15 +125,23 @@ function* fences({ ordered, runs, transcripts }: Whole): Generator<string> {
   for (const session of transcripts.keys()) {
     const own = ordered.filter((each) => each.session === session && each.fence !== null)
     own.sort((a, b) => (a.fence ?? 0) - (b.fence ?? 0))
-    for (const [at, { key, fence }] of own.entries()) {
+    for (const [at, { key, fence, host }] of own.entries()) {
       const before = own[at - 1]
       if (before === undefined) continue
       if (before.fence === fence) yield `P1: ${before.key} and ${key} both had fence ${fence} in ${session}`
-      const ended = Date.parse(stored.get(String(before.key))?.outcome?.endedAt ?? '')
-      const began = Date.parse(stored.get(String(key))?.startedAt ?? '')
-      if (began + commit < ended) yield `P1: ${key} began in ${session} before ${before.key} had ended`
+      const [earlier, later] = [stored.get(String(before.key)), stored.get(String(key))]
+      const ended = Date.parse(earlier?.outcome?.endedAt ?? '')
+      const began = Date.parse(later?.startedAt ?? '')
+      // A host that is stopped in between commits what it asked for before.
+      if (began + commit + disturbedFor(host, began, ended) < ended)
+        yield `P1: ${key} began in ${session} before ${before.key} had ended: ${JSON.stringify([earlier, later, host.disturbances])}`
     }
   }
+}
+
+function disturbedFor({ disturbances }: Host, began: number, ended: number): number {
+  const within = disturbances.map(({ from, to }) => Math.min(to, ended) - Math.max(from, began))
+  return within.reduce((total, each) => total + Math.max(0, each), 0)
 }
 
 /** P1, P6: fences grow, and nobody writes before or after his turn. */

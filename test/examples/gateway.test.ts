@@ -1,0 +1,153 @@
+import { fileURLToPath } from 'node:url'
+import type { Outcome, RunView, TranscriptItem } from 'coppice'
+import { describe, expect } from 'vitest'
+import { eventually } from '../support/eventually.ts'
+import { type Scene, type Started, test } from '../support/scene.ts'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+
+interface Gateway {
+  readonly process: Started
+  readonly pid: number
+  readonly model: string
+  get<T>(path: string): Promise<T>
+  post(path: string, body: unknown): Promise<{ status: number; body: Record<string, unknown> }>
+  /** The model's failures: all kinds of them, none, or nothing else. */
+  weather(weather: 'foul' | 'fair' | 'down'): Promise<void>
+}
+
+/** As a user starts it, but for the traffic, and without the build, which would pull dist from under other tests. */
+async function startGateway(scene: Scene, ...args: string[]): Promise<Gateway> {
+  const script = 'cd "$1" && shift && exec npm run --silent --ignore-scripts example:gateway -- "$@"'
+  const process = scene.bash(script, [root, '--port', '0', '--state', scene.state, ...args])
+  const line = await process.lines.with(' open: ')
+  const told = Object.fromEntries([...line.matchAll(/(\w+)=(\S+)/g)].map(([, name, value]) => [name, value]))
+  const { gateway = '', model = '' } = told
+  return {
+    process,
+    pid: Number(told.pid),
+    model,
+    get: async <T>(path: string) => (await (await fetch(`${gateway}${path}`)).json()) as T,
+    async post(path, body) {
+      const response = await fetch(`${gateway}${path}`, { method: 'POST', body: JSON.stringify(body) })
+      return { status: response.status, body: (await response.json()) as Record<string, unknown> }
+    },
+    async weather(weather) {
+      await fetch(`${model}/weather`, { method: 'PUT', body: JSON.stringify(weather) })
+    },
+  }
+}
+
+/** Ctrl-C; resolves when it has exited, with how long that took. */
+async function interrupt({ process: { exited, lines }, pid }: Gateway): Promise<number> {
+  const begun = performance.now()
+  process.kill(pid, 'SIGINT')
+  const { code, stderr } = await exited
+  // Whoever takes over what a killed one left says so.
+  const complaints = stderr.split('\n').filter((line) => line !== '' && !line.includes('recovered a run'))
+  expect({ code, complaints }).toEqual({ code: 0, complaints: [] })
+  expect(lines.all.at(-1)).toContain(' closed: ')
+  return performance.now() - begun
+}
+
+const endingsOf = (transcript: readonly TranscriptItem[]): Outcome[] =>
+  transcript.flatMap((item) => (item.kind === 'ending' ? [item.outcome] : []))
+
+const sessions = Array.from({ length: 20 }, (_, at) => `user-${at}`)
+const asked = ['please list and search', 'slow, then broken', 'stubborn and forks'] as const
+
+describe('the example gateway', () => {
+  test('P2, P8, case 21: twenty sessions, a model that fails in every way: one ending for each message, and every session works afterwards', async ({
+    scene,
+  }) => {
+    const gateway = await startGateway(scene, '--no-traffic', '--seed', '7')
+    const accepted = await Promise.all(
+      sessions.flatMap((session) =>
+        asked.map((text, at) =>
+          gateway.post(`/sessions/${session}/messages`, { id: `${session}.${at}`, text }),
+        ),
+      ),
+    )
+    expect(accepted.filter(({ status }) => status !== 202)).toEqual([])
+    await eventually(
+      async () =>
+        (await gateway.get<{ state: string }[]>('/sessions')).every(({ state }) => state === 'free'),
+      { within: 90_000, every: 200 },
+    )
+    for (const session of sessions) {
+      const endings = endingsOf(await gateway.get(`/sessions/${session}/transcript`))
+      expect(endings.map(({ request }) => request)).toEqual(asked.map((_, at) => `${session}.${at}`))
+    }
+    const told = gateway.process.lines.all.filter((line) => line.includes(' ended: '))
+    expect(told).toHaveLength(accepted.length)
+    // Three or more calls of the model each, of which seven in twelve fail: without another attempt few would succeed.
+    expect(told.filter((line) => line.includes('state=succeeded')).length).toBeGreaterThan(told.length / 2)
+    const failures = gateway.process.lines.all.filter((line) => line.includes(' model failed: ')).join('\n')
+    for (const way of ['429', '500', '529', 'fetch failed', 'terminated', 'took longer than 1s'])
+      expect(failures).toContain(way)
+
+    await gateway.weather('fair')
+    await Promise.all(
+      sessions.map((session) =>
+        gateway.post(`/sessions/${session}/messages`, { id: `${session}.last`, text: 'and?' }),
+      ),
+    )
+    const answers = () => gateway.process.lines.all.filter((line) => /message=\S+\.last .*state=/.test(line))
+    await eventually(() => answers().length === sessions.length, { within: 20_000 })
+    for (const line of answers()) expect(line).toContain('answer=I remember 4 of your messages.')
+    expect(await interrupt(gateway)).toBeLessThan(9_000)
+    expect(scene.living()).toEqual([])
+  }, 150_000)
+
+  test('P4, P5: Ctrl-C in the middle ends it within 9 s, tools that do not listen included, and each run is told', async ({
+    scene,
+  }) => {
+    const gateway = await startGateway(scene, '--no-traffic')
+    await gateway.weather('fair')
+    for (const session of sessions) {
+      const body = { id: session, text: 'stubborn' }
+      expect(await gateway.post(`/sessions/${session}/messages`, body)).toMatchObject({ status: 202 })
+    }
+    await gateway.process.lines.with(' tool: ')
+    expect(await interrupt(gateway)).toBeLessThan(9_000)
+    const told = gateway.process.lines.all.filter((line) => line.includes(' ended: '))
+    expect(told).toHaveLength(sessions.length)
+    expect(scene.living()).toEqual([])
+  })
+
+  test('P8, P9, case 30: killed in the middle and started again: what was accepted is told as lost, and its session goes on', async ({
+    scene,
+  }) => {
+    const first = await startGateway(scene, '--no-traffic')
+    await first.weather('fair')
+    const taken = await first.post('/sessions/user-0/messages', { id: 'before', text: 'stubborn' })
+    await first.process.lines.with('tool=stubborn')
+    process.kill(first.pid, 'SIGKILL')
+    await first.process.exited
+
+    const second = await startGateway(scene, '--no-traffic')
+    expect(await second.process.lines.with(' ended: ')).toMatch(/message=before state=lost/)
+    await second.weather('fair')
+    const next = await second.post('/sessions/user-0/messages', { id: 'after', text: 'forks' })
+    const { run } = next.body
+    await second.process.lines.with(`run=${run} message=after state=succeeded`)
+    const runs = await second.get<RunView[]>('/runs')
+    expect(runs.map(({ run, state }) => ({ run, state }))).toEqual([
+      { run, state: 'succeeded' },
+      { run: taken.body.run, state: 'lost' },
+    ])
+    expect(second.process.lines.all.join('\n')).toContain('I remember 2 of your messages.')
+    expect(await interrupt(second)).toBeLessThan(9_000)
+    expect(scene.living()).toEqual([])
+  })
+
+  test('a message that is none, a session that nobody holds and a path that there is not are refused', async ({
+    scene,
+  }) => {
+    const gateway = await startGateway(scene, '--no-traffic')
+    expect(await gateway.post('/sessions/a/messages', { text: 'no id' })).toMatchObject({ status: 400 })
+    expect(await gateway.post('/sessions/a/cancel', {})).toMatchObject({ status: 409 })
+    expect(await gateway.post('/elsewhere', {})).toMatchObject({ status: 404 })
+    await interrupt(gateway)
+  })
+})
