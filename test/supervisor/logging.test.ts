@@ -178,6 +178,18 @@ test('P7: lines of what happens while the host’s loop is blocked come when it 
   expect(ended.lateMs).toBeLessThan(10_000)
 })
 
+test('of a host that takes its lines none is dropped, however many there are in all', async ({ scene }) => {
+  const { logger, lines } = collectingLog()
+  const supervisor = await openSupervisor({ state: scene.state, logger })
+  const runs = 500
+  for (let i = 0; i < runs; i += 50)
+    await Promise.all(Array.from({ length: 50 }, (_, j) => supervisor.run({ session: `s${j}` }, () => i)))
+  await supervisor.close()
+  // It begins, stops and ends.
+  expect(lines.filter(({ run }) => run !== undefined)).toHaveLength(3 * runs)
+  expect(lines.filter(({ dropped }) => dropped !== undefined)).toEqual([])
+})
+
 test('what is no logger is refused by what it lacks', async ({ scene }) => {
   const opened = openSupervisor({ state: scene.state, logger: { info() {} } as unknown as Logger })
   await expect(opened).rejects.toMatchObject({ code: 'invalid_option', message: /no method child/ })

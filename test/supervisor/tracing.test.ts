@@ -1,3 +1,5 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { context, ROOT_CONTEXT, SpanStatusCode, trace } from '@opentelemetry/api'
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
 import {
@@ -177,6 +179,17 @@ test('a command without a run is in the caller’s span', async () => {
   })
   expect(only('coppice.exec').parentSpanContext?.spanId).toBe(idOf(only('request')))
   expect(only('coppice.exec').attributes).not.toHaveProperty('coppice.run.id')
+})
+
+test('no declaration names the API, which is optional: a program without it compiles', () => {
+  const dist = new URL('../../dist/', import.meta.url).pathname
+  const files = readdirSync(dist, { recursive: true, encoding: 'utf8' }).filter((name) =>
+    name.endsWith('.d.ts'),
+  )
+  expect(files).toContain('supervisor/host/tracing.d.ts')
+  expect(files.filter((name) => readFileSync(join(dist, name), 'utf8').includes('@opentelemetry'))).toEqual(
+    [],
+  )
 })
 
 test('without an SDK there is no span, and the API is not even loaded', async ({ scene }) => {

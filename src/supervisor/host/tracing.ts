@@ -70,7 +70,7 @@ export class RunSpan {
   }
 
   exec(request: TreeRequest): ExecSpan {
-    return ExecSpan.of(this.#api, request, this.#inner())
+    return ExecSpan.in({ api: this.#api, context: this.#inner() }, request)
   }
 
   end({ state, cause, message, forced, callback, trees, waitedMs }: Outcome): void {
@@ -104,6 +104,12 @@ interface Executed {
   readonly forced: boolean
 }
 
+/** Where a span begins. Of no type of the API's: declarations that name one would want it installed by everybody. */
+interface Place {
+  readonly api: object
+  readonly context: object
+}
+
 /** The span of a command. Its arguments, which may hold secrets, are not in it. */
 export class ExecSpan {
   readonly #api: typeof Api
@@ -112,10 +118,12 @@ export class ExecSpan {
   /** For a command without a run; null where nobody traces. */
   static start(request: TreeRequest): ExecSpan | null {
     const found = api()
-    return found === null ? null : ExecSpan.of(found, request, found.context.active())
+    return found === null ? null : ExecSpan.in({ api: found, context: found.context.active() }, request)
   }
 
-  static of(found: typeof Api, { run, tree, command }: TreeRequest, context: Api.Context): ExecSpan {
+  static in(place: Place, { run, tree, command }: TreeRequest): ExecSpan {
+    const found = place.api as typeof Api
+    const context = place.context as Api.Context
     const attributes: Api.Attributes = { 'process.command': command, 'coppice.tree.id': tree }
     if (run !== null) attributes['coppice.run.id'] = run
     return new ExecSpan(found, found.trace.getTracer(name).startSpan('coppice.exec', { attributes }, context))
