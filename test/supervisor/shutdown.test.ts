@@ -159,6 +159,24 @@ describe('case 36: a close with a drain', () => {
     }
   })
 
+  test('P5: a run that is ending already, with a long grace, has no more of it than the close; its cause stays', async ({
+    scene,
+  }) => {
+    const supervisor = await openSupervisor({ state: scene.state })
+    const handle = supervisor.start({ session: 'a' }, launchStubborn)
+    await eventually(async () => (await supervisor.transcript('a')).length === 1)
+    void handle.cancel({ reason: 'the user left', grace: '10m' })
+    await eventually(() => handle.signal.aborted)
+    await supervisor.close({ within: '2s' })
+    expect(await handle.outcome).toMatchObject({
+      cause: 'cancelled',
+      message: 'the user left',
+      forced: true,
+      tree: { survivors: [] },
+    })
+    expect(scene.living()).toEqual([])
+  })
+
   test('what is no duration, or no option, is refused by name and closes nothing', async ({ scene }) => {
     const supervisor = await openSupervisor({ state: scene.state })
     expect(await codeOf(() => supervisor.close({ drain: 'soon' as '1s' }))).toBe('invalid_option')

@@ -8,7 +8,7 @@ const shortMargin = 1500
 /** Of the margin, what is kept for leaving the store and the launcher. */
 const leaving = 500
 /** What a close has at least where something hangs: a killed tree, an ending and the launcher's exit take some time. */
-export const shortestClose = 2500
+const shortestClose = 2500
 
 /** How long a close may take. Whoever asks again can shorten it and nothing else. */
 export class ClosingTime {
@@ -43,7 +43,7 @@ export class ClosingTime {
   beginEnding(runsTake: number): void {
     this.#begun = performance.now()
     this.#drained.resolve()
-    this.#after(Math.min(runsTake + margin, untilLeaving(this.#within)), this.#over.resolve)
+    this.after(Math.min(runsTake + margin, untilLeaving(this.#within)), this.#over.resolve)
   }
 
   /** What is left for leaving the store, in milliseconds. */
@@ -53,12 +53,12 @@ export class ClosingTime {
   }
 
   /** The bounds of a run that has to end in this time. */
-  share(bounds: Bounds): Bounds {
-    return shareTime(bounds, Math.max(0, this.#within - Math.min(shortMargin, this.#within / 4)))
+  share(bounds: Bounds, within = this.#within): Bounds {
+    return shareTime(bounds, Math.max(0, within - Math.min(shortMargin, within / 4)))
   }
 
   endDrainAfter(drain: number): void {
-    this.#after(drain, this.#drained.resolve)
+    this.after(drain, this.#drained.resolve)
   }
 
   /** Counts from now. */
@@ -66,17 +66,18 @@ export class ClosingTime {
     if (this.#begun === Number.POSITIVE_INFINITY) this.#within = Math.min(this.#within, within)
     else {
       this.#within = Math.min(this.#within, performance.now() - this.#begun + within)
-      this.#after(untilLeaving(within), this.#over.resolve)
+      this.after(untilLeaving(within), this.#over.resolve)
     }
+  }
+
+  /** Unless the close is over before. */
+  after(delay: number, work: () => void): void {
+    if (delay <= 0) work()
+    else this.#disarms.push(after(delay, work))
   }
 
   stop(): void {
     for (const disarm of this.#disarms) disarm()
-  }
-
-  #after(delay: number, work: () => void): void {
-    if (delay <= 0) work()
-    else this.#disarms.push(after(delay, work))
   }
 }
 

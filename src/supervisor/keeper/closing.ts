@@ -1,6 +1,6 @@
 import type { Bounds } from '../../runs/bounds.js'
 import type { Stop } from '../../store/contract.js'
-import { after, settlesWithin } from '../../timers.js'
+import { settlesWithin } from '../../timers.js'
 import type { ClosingHaste } from '../messages.js'
 import { endOurs, leave } from './admitted.js'
 import { ClosingTime } from './closing-time.js'
@@ -65,9 +65,7 @@ export function hasten(keeper: Keeper, { drain, within }: ClosingHaste): void {
   if (within === 0) time.endDrainAfter(0)
   else if (drain !== null) time.endDrainAfter(drain)
   if (within === null || !keeper.isClosing) return
-  const { grace } = time.share(keeper.bounds)
-  if (within === 0) endGraces(keeper)
-  else after(Math.min(grace, within), () => endGraces(keeper))
+  time.after(time.share(keeper.bounds, within).grace, () => endGraces(keeper))
 }
 
 /** Leaves no grace to what is ending. */
@@ -92,9 +90,11 @@ interface End {
   readonly end: Promise<unknown>
 }
 
+/** One that is ending already has its own cause, and no more grace than the others. */
 function endRuns(keeper: Keeper, time: ClosingTime): End[] {
   return [...keeper.runs.values()].map((run) => {
     run.bounds = time.share(run.bounds)
+    if (run.ending !== null) time.after(run.bounds.grace, () => run.hurried.resolve())
     return { bounds: run.bounds, end: endOurs(keeper, run, { ...shutdown, grace: run.bounds.grace }) }
   })
 }
