@@ -74,6 +74,8 @@ export class Attempts {
     this.#run.refuseAfterEnd()
     const { signal } = this.#run
     const asked = parseAttempt(options)
+    if (typeof fn !== 'function')
+      throw new CoppiceError('invalid_option', `fn: ${String(fn)} is no function that makes one attempt`)
     const call = ++this.#calls
     const pauses = exponential(asked)
     let next: Next = { pauseMs: null, gaveUp: null }
@@ -95,7 +97,7 @@ export class Attempts {
           coppice: 'attempt_failed',
           call,
           number,
-          error: thrownRecord(error),
+          error: shortRecord(error),
           ...next,
         })
         throw error
@@ -113,6 +115,17 @@ export class Attempts {
     this.#retries += 1
     return { pauseMs, gaveUp: null }
   }
+}
+
+/** SDKs put the whole answer into the message, and a proxy's may be a page of HTML, again for each attempt. */
+const longestMessage = 2_000
+
+function shortRecord(error: unknown): ThrownRecord {
+  const record = thrownRecord(error)
+  const { message } = record
+  return message.length <= longestMessage
+    ? record
+    : { ...record, message: `${message.slice(0, longestMessage)}…` }
 }
 
 /** Half of each pause is chance, so that those whom one outage hit do not all come back at the same moment. */
