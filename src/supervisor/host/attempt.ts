@@ -39,6 +39,8 @@ type Next = Pick<AttemptEntry, 'pauseMs' | 'gaveUp'>
 export interface AttemptingRun {
   readonly signal: AbortSignal
   append(entry: AttemptEntry): Promise<string>
+  /** A new attempt is progress. */
+  progress(): void
   /** Throws where the run has ended. */
   refuseAfterEnd(): void
   /** Milliseconds until it runs out of time. */
@@ -51,10 +53,16 @@ export class Attempts {
   readonly #mostRetries: number
   #calls = 0
   #retries = 0
+  #pausedUntil = 0
 
   constructor(run: AttemptingRun, mostRetries: number) {
     this.#run = run
     this.#mostRetries = mostRetries
+  }
+
+  /** Whether one waits for its turn to try again. */
+  get isPausing(): boolean {
+    return performance.now() < this.#pausedUntil
   }
 
   make<T>(fn: AttemptFunction<T>, options: AttemptOptions): Promise<T> {
@@ -78,6 +86,7 @@ export class Attempts {
     return policy.execute(async ({ attempt }) => {
       // cockatiel asks its signal before a pause, but not after it: an ended run would make one more attempt.
       signal.throwIfAborted()
+      this.#run.progress()
       const number = attempt + 1
       try {
         return await attemptOnce(fn, { number, signal }, asked)
@@ -91,6 +100,7 @@ export class Attempts {
           error: shortRecord(error),
           ...next,
         })
+        this.#pausedUntil = performance.now() + (next.pauseMs ?? 0)
         throw error
       }
     })

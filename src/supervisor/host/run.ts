@@ -125,9 +125,14 @@ export class HostRun implements BegunRun {
   get stillness(): Stillness {
     const wait = this.#waits.current
     const isQueued = this.#state === 'waiting'
+    const isPausing = this.#attempts?.isPausing ?? false
     const at = wait === null ? 'its callback' : `waiting for ${wait.what}`
     const doing = isQueued ? `waiting for session ${this.session}` : at
-    const own = { milliseconds: this.#activity.still, doing, isWaiting: isQueued || wait !== null }
+    const own = {
+      milliseconds: this.#activity.still,
+      doing,
+      isWaiting: isQueued || wait !== null || isPausing,
+    }
     const all = stillnessOf(own, this.#parts)
     return this.#label === null ? all : { ...all, doing: `${all.doing}, after progress “${this.#label}”` }
   }
@@ -260,6 +265,7 @@ export class HostRun implements BegunRun {
       {
         signal: this.signal,
         append: (entry) => this.append(entry),
+        progress: () => this.progress(),
         refuseAfterEnd: () => this.#refuseAfterEnd(),
         timeLeft: () => this.#deadline - performance.now(),
       },
