@@ -3,6 +3,7 @@ import { newIdentifier } from './identifiers.js'
 import { defaultBounds } from './runs/bounds.js'
 import { ExecHandle } from './supervisor/host/exec-handle.js'
 import { type ExecOptions, parseExec } from './supervisor/host/exec-options.js'
+import { ExecSpan } from './supervisor/host/tracing.js'
 import { treeKeeper, treeLost } from './supervisor/host/tree-keeper.js'
 
 /**
@@ -15,7 +16,7 @@ export function exec(command: string, args: readonly string[] = [], options: Exe
     bounds: defaultBounds,
     limits: noLimits,
   })
-  return new ExecHandle({ link: treeKeeper, error: () => treeLost(tree) }, parsed)
+  return new ExecHandle({ link: treeKeeper, error: () => treeLost(tree), trace: ExecSpan.start }, parsed)
 }
 
 export type { CancelOptions } from './supervisor/host/cancel-options.js'

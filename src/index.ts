@@ -7,19 +7,30 @@ export type { Outcome } from './runs/outcome.js'
 export type { State, TerminalState } from './runs/states.js'
 export type { Size } from './sizes.js'
 export type { RunFilter, TranscriptItem, TranscriptRange } from './store/contract.js'
+export type {
+  EventName,
+  LeftBehind,
+  Recovered,
+  StallWarning,
+  StoreTrouble,
+  SupervisorEvents,
+  Transition,
+} from './supervisor/events.js'
 export type { AttemptEntry } from './supervisor/host/attempt.js'
 export type { AttemptContext, AttemptFunction } from './supervisor/host/attempt-once.js'
 export type { AttemptOptions } from './supervisor/host/attempt-options.js'
 export type { CancelOptions } from './supervisor/host/cancel-options.js'
+export type { CloseOptions } from './supervisor/host/close-options.js'
 export type { ExecHandle, ExecResult } from './supervisor/host/exec-handle.js'
 export type { ExecOptions } from './supervisor/host/exec-options.js'
 export type { LimitOptions } from './supervisor/host/limit-options.js'
+export type { Logger } from './supervisor/host/logger.js'
 export type { LoopTimeoutOption } from './supervisor/host/loop-timeout.js'
+export type { Listener } from './supervisor/host/news.js'
 export type { BegunRun, Run, RunHandle } from './supervisor/host/run.js'
 export type { RunSpec } from './supervisor/host/spec.js'
 export type { StopOptions } from './supervisor/host/stop-options.js'
 export {
-  type CloseOptions,
   openSupervisor,
   type Supervisor,
   type SupervisorOptions,

@@ -15,6 +15,7 @@ import type {
   TranscriptItem,
   TranscriptRange,
 } from '../store/contract.js'
+import type { EventName, SupervisorEvents } from './events.js'
 
 /**
  * Everything that the host's thread and the keeper's thread say to each other. The port keeps the order, so an
@@ -28,6 +29,10 @@ export interface KeeperSettings {
   /** The kind that is insisted on; null for the best that works here. */
   readonly containment: ContainmentKind | null
   readonly logLevel: string
+  /** The lowest level that the host's logger writes; null where it has none. */
+  readonly hostLog: LogLevel | null
+  /** The events that somebody listens to from the first moment on. */
+  readonly listened: readonly EventName[]
   readonly loopTimeout: LoopTimeout
 }
 
@@ -37,6 +42,8 @@ export interface LoopTimeout {
   /** Whether every run is ended as well, and then the process, by SIGKILL. */
   readonly exits: boolean
 }
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
 export interface StoreSettings {
   readonly location: string
@@ -72,8 +79,11 @@ export interface Calls {
   supervisors: { ask: undefined; answer: SeenSupervisor[] }
   /** Ends what another keeper of this process left when it died: the runs of its store's id, or bare trees. */
   bury: { ask: { supervisor: string | null; trees: readonly string[] }; answer: undefined }
-  /** Ends every run and tree within this many milliseconds where that is less than their bounds. */
-  close: { ask: { within: number }; answer: undefined }
+  /**
+   * Leaves what runs this many milliseconds, then ends every run and tree within so many where that is less than their
+   * bounds.
+   */
+  close: { ask: { drain: number; within: number }; answer: undefined }
 }
 
 /** How a supervisor is, as its keeper sees it. */
@@ -142,6 +152,12 @@ export interface TreeRequest {
   readonly linger: 'stop' | 'keep'
 }
 
+/** What a close that is under way is shortened to, counted from now; null leaves it as it is. */
+export interface ClosingHaste {
+  readonly drain: number | null
+  readonly within: number | null
+}
+
 export interface CancelRequest {
   readonly target: { readonly run: string } | { readonly session: string }
   readonly message: string | null
@@ -179,12 +195,16 @@ export type ToKeeper =
   | { readonly type: 'credit'; readonly tree: string; readonly stream: OutputStream; readonly bytes: number }
   /** The host has opened the tree's pipes, or cannot. */
   | { readonly type: 'opened'; readonly tree: string }
+  /** A close that is under way has less time. */
+  | { readonly type: 'hasten'; readonly haste: ClosingHaste }
+  /** Which events somebody listens to. */
+  | { readonly type: 'listen'; readonly names: readonly EventName[] }
+  /** The host has written so many lines of its log. */
+  | { readonly type: 'logged'; readonly count: number }
   /** The answer to `askStill`. */
   | { readonly type: 'still'; readonly of: string; readonly still: Stillness }
   /** The answer to `askAlive`. */
   | { readonly type: 'alive' }
-  /** A close that is under way is to leave no more grace. */
-  | { readonly type: 'hurry' }
   | {
       readonly type: 'cancelTree'
       readonly tree: string
@@ -213,8 +233,6 @@ export type ToHost =
   /** How long has it made no progress? */
   | { readonly type: 'askStill'; readonly run: string }
   | { readonly type: 'askStill'; readonly tree: string }
-  /** Half of its `stallTimeout` is over. */
-  | { readonly type: 'stallWarning'; readonly run: string; readonly idleMs: number; readonly doing: string }
   /** Does the host's event loop turn? */
   | { readonly type: 'askAlive' }
   | { readonly type: 'stdinTaken'; readonly tree: string }
@@ -222,5 +240,28 @@ export type ToHost =
   | { readonly type: 'endStdin'; readonly tree: string }
   /** Nothing of the tree follows any more. */
   | { readonly type: 'treeEnded'; readonly tree: string; readonly result: TreeResult }
+  | LogLine
+  | EventMessage
+
+/** A line for the host's logger. */
+export interface LogLine {
+  readonly type: 'log'
+  /** Who writes it. */
+  readonly supervisor: string
+  readonly level: LogLevel
+  /** When it happened. */
+  readonly at: number
+  readonly fields: object
+  readonly error: LoggedError | null
+  readonly message: string
+}
+
+export type LoggedError =
+  | { readonly coppice: ErrorMessage; readonly stack: string | null }
+  | { readonly name: string; readonly message: string; readonly stack: string | null }
+
+export type EventMessage = {
+  [Name in EventName]: { readonly type: 'event'; readonly name: Name; readonly event: SupervisorEvents[Name] }
+}[EventName]
 
 export type SendToHost = (message: ToHost, transfer?: ArrayBuffer[]) => void

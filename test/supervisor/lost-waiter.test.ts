@@ -9,6 +9,7 @@ import { handlers } from '#src/supervisor/keeper/calls.js'
 import { join } from '#src/supervisor/keeper/joining.js'
 import { Keeper } from '#src/supervisor/keeper/keeper.js'
 import { openLog } from '#src/supervisor/keeper/log.js'
+import { News } from '#src/supervisor/keeper/news.js'
 import type { ToHost } from '#src/supervisor/messages.js'
 import { admission, ending, supervisorNamed } from '../store/scene.ts'
 import { eventually } from '../support/eventually.ts'
@@ -24,6 +25,8 @@ async function openKeeper({ folder, state }: Scene): Promise<{ keeper: Keeper; t
     openLog('silent'),
   ])
   const send = (message: ToHost) => told.push(message)
+  const news = new News(log, false, send)
+  news.listened(['leftBehind', 'transition'])
   const keeper = new Keeper({
     id: 'one',
     host: hostname(),
@@ -31,6 +34,7 @@ async function openKeeper({ folder, state }: Scene): Promise<{ keeper: Keeper; t
     containment,
     store,
     log,
+    news,
     closeLog,
     send,
     loopTimeout: defaultLoopTimeout,
@@ -77,8 +81,12 @@ describe('P5, P8: a waiter that was given its session and lost it, both while it
 
     expect(await admitted).toBe('run_lost')
     expect(await cancelled).toEqual(outcome)
-    expect(told).toEqual([{ type: 'ended', run: 'waiter', outcome }])
-    await handlers.close(keeper, { within: 0 })
+    expect(told).toMatchObject([
+      { type: 'event', name: 'transition', event: { run: 'waiter', from: null, to: 'waiting' } },
+      { type: 'event', name: 'transition', event: { run: 'waiter', from: 'waiting', to: 'lost' } },
+      { type: 'ended', run: 'waiter', outcome },
+    ])
+    await handlers.close(keeper, { drain: 0, within: 0 })
     await other.close()
   })
 })

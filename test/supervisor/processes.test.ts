@@ -131,7 +131,7 @@ describe('handleSignals', () => {
   })
 
   test('case 6: a second signal skips the grace', async ({ scene }) => {
-    const host = scene.host('host-handles-signals.mjs', ['10m'])
+    const host = scene.host('host-handles-signals.mjs', ['10m', '{ "within": "10m" }'])
     await host.lines.after('ready')
     host.child.kill('SIGTERM')
     await host.lines.after('heard')

@@ -12,6 +12,7 @@ import { handlers } from '#src/supervisor/keeper/calls.js'
 import { join } from '#src/supervisor/keeper/joining.js'
 import { Keeper } from '#src/supervisor/keeper/keeper.js'
 import { openLog } from '#src/supervisor/keeper/log.js'
+import { News } from '#src/supervisor/keeper/news.js'
 import type { CancelRequest } from '#src/supervisor/messages.js'
 import { type Scene, test } from '../support/scene.ts'
 
@@ -28,6 +29,7 @@ class CountingKeeper implements AsyncDisposable {
       self(),
       openLog('silent'),
     ])
+    const news = new News(log, false, () => {})
     const parts = {
       id,
       host: hostname(),
@@ -35,6 +37,7 @@ class CountingKeeper implements AsyncDisposable {
       containment,
       store,
       log,
+      news,
       closeLog,
       send() {},
       loopTimeout: defaultLoopTimeout,
@@ -79,7 +82,7 @@ class CountingKeeper implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await handlers.close(this.#keeper, { within: 0 })
+    await handlers.close(this.#keeper, { drain: 0, within: 0 })
   }
 }
 

@@ -12,7 +12,7 @@
  * `store_unavailable`, after which the same write may be repeated.
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
-import { CoppiceError } from '../../errors.js'
+import { CoppiceError, isCoppiceError } from '../../errors.js'
 import { Durability } from './durability.js'
 import type { FileCheck } from './file.js'
 import { Pace } from './pace.js'
@@ -39,6 +39,8 @@ export interface Patience {
   readonly busyTimeout: number
   /** Called now and then meanwhile. */
   readonly onLocked?: (() => void) | undefined
+  /** Called where a write fails of the store's trouble, and with null after one that is on the disk. */
+  readonly onTrouble?: ((trouble: CoppiceError | null) => void) | undefined
 }
 
 export class Committer {
@@ -47,6 +49,7 @@ export class Committer {
   readonly #checkFile: FileCheck
   readonly #busyTimeout: number
   readonly #onLocked: () => void
+  readonly #onTrouble: (trouble: CoppiceError | null) => void
   readonly #begin: StatementSync
   readonly #commit: StatementSync
   readonly #dataVersion: StatementSync
@@ -66,6 +69,7 @@ export class Committer {
     this.#checkFile = checkFile
     this.#busyTimeout = patience.busyTimeout
     this.#onLocked = patience.onLocked ?? (() => {})
+    this.#onTrouble = patience.onTrouble ?? (() => {})
     this.#durability = new Durability(database, location)
     this.#begin = database.prepare('BEGIN IMMEDIATE')
     this.#commit = database.prepare('COMMIT')
@@ -142,6 +146,7 @@ export class Committer {
   /** Once it is on the disk. */
   #acknowledge(batch: readonly Request[], answers: readonly Answer[]): void {
     const answer = () => {
+      this.#onTrouble(null)
       for (const [at, request] of batch.entries()) settle(request, answers[at])
     }
     const durable = this.#durability.ensure(batch.length)
@@ -188,7 +193,9 @@ export class Committer {
   }
 
   #fail(failed: readonly Request[], error: unknown): void {
-    for (const { reject } of failed) reject(asStoreTrouble(error, this.#location))
+    const trouble = asStoreTrouble(error, this.#location)
+    if (failed.length > 0 && isCoppiceError(trouble, 'store_unavailable')) this.#onTrouble(trouble)
+    for (const { reject } of failed) reject(trouble)
     this.#mayBeDrained()
   }
 

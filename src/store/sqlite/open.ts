@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { CoppiceError } from '../../errors.js'
 import type { Store } from '../contract.js'
 import { Committer } from './committer.js'
 import { connect, recognise } from './connection.js'
@@ -14,6 +15,8 @@ export interface SqliteOptions {
   readonly busyTimeout?: number
   /** Called now and then while requests wait because another program has the file. */
   readonly onLocked?: () => void
+  /** Called with what the store's trouble is where a write fails of it, and with null after one that was stored. */
+  readonly onTrouble?: (trouble: CoppiceError | null) => void
 }
 
 /**
@@ -30,7 +33,7 @@ export async function openSqliteStore(path: string, options: SqliteOptions = {})
     return new SqliteStore(
       location,
       database,
-      new Committer(database, location, checkOf(location), { busyTimeout, onLocked: options.onLocked }),
+      new Committer(database, location, checkOf(location), { ...options, busyTimeout }),
     )
   } catch (error) {
     throw asStoreTrouble(error, location)

@@ -1,6 +1,7 @@
-import type { CoppiceError } from '../../errors.js'
+import { type CoppiceError, toErrorMessage } from '../../errors.js'
 import type { KeeperSettings } from '../messages.js'
 import { KeeperLink } from './link.js'
+import type { HostNews } from './news.js'
 import type { HostRun } from './run.js'
 
 /**
@@ -13,9 +14,24 @@ export async function buryKeeper(
   supervisor: string,
   runs: readonly HostRun[],
   error: CoppiceError,
+  news: HostNews,
 ): Promise<void> {
+  const told = { coppice: toErrorMessage(error), stack: null }
+  const fields = { runs: runs.length }
+  const at = Date.now()
+  news.receive({
+    type: 'log',
+    supervisor,
+    level: 'error',
+    at,
+    fields,
+    error: told,
+    message: 'the keeper died',
+  })
   for (const run of runs) run.lost(error)
-  const undertaker = await KeeperLink.open(settings).catch(() => null)
+  const undertaker = await KeeperLink.open({ ...settings, listened: news.names }, (message) =>
+    news.receive(message),
+  ).catch(() => null)
   try {
     await undertaker?.call('bury', { supervisor, trees: [] })
   } catch {
@@ -26,5 +42,5 @@ export async function buryKeeper(
     if (stored?.outcome) run.terminal(stored.outcome)
     else run.abandon(error.message)
   }
-  await undertaker?.close(Number.POSITIVE_INFINITY).catch(() => {})
+  await undertaker?.close({ drain: 0, within: Number.POSITIVE_INFINITY }).catch(() => {})
 }

@@ -4,13 +4,14 @@ import type { Exit, HostPipes, TreeReport, Usage } from '../../containment/contr
 import { describeLimit, type Limits } from '../../containment/limits.js'
 import { CoppiceError } from '../../errors.js'
 import { deferred } from '../../timers.js'
-import type { OutputStream, Stillness, TreeEnding, TreeResult } from '../messages.js'
+import type { OutputStream, Stillness, TreeEnding, TreeRequest, TreeResult } from '../messages.js'
 import { Activity } from './activity.js'
 import { type CancelOptions, type ParsedCancel, parseCancel } from './cancel-options.js'
 import type { ParsedExec } from './exec-options.js'
 import type { KeeperLink } from './link.js'
 import { Output } from './output.js'
 import { TreePipes } from './pipes.js'
+import type { ExecSpan } from './tracing.js'
 
 /** Characters of a command line that a message quotes. */
 const longestName = 200
@@ -41,6 +42,8 @@ export interface ExecOwner {
   link(): Promise<KeeperLink>
   /** Why the command's owner ended under it. */
   error(): CoppiceError
+  /** The span of a command; null where nobody traces. */
+  trace(request: TreeRequest): ExecSpan | null
 }
 
 /** A command that is being launched or runs: a promise of its result, and the handle to it meanwhile. */
@@ -57,6 +60,7 @@ export class ExecHandle implements PromiseLike<ExecResult> {
   readonly #result = deferred<ExecResult>()
   readonly #drainBound: number
   readonly #limits: Limits
+  readonly #span: ExecSpan | null
   readonly #command: string
   readonly #activity = new Activity()
   #written = 0
@@ -69,6 +73,7 @@ export class ExecHandle implements PromiseLike<ExecResult> {
     const { tree, stdio } = exec.request
     this.id = tree
     this.#owner = owner
+    this.#span = owner.trace(exec.request)
     this.#command = [exec.request.command, ...exec.request.args].join(' ').slice(0, longestName)
     const output = (stream: OutputStream) =>
       new Output(
@@ -156,6 +161,7 @@ export class ExecHandle implements PromiseLike<ExecResult> {
       lost: (error) => this.#fail(error),
     })
     const { pid, pipes } = await link.call('launch', exec.request)
+    this.#span?.launched(pid)
     if (pipes !== null) this.#openPipes(pipes, link)
     if (exec.input !== null) this.#input?.end(exec.input)
     this.#postCancel()
@@ -203,6 +209,7 @@ export class ExecHandle implements PromiseLike<ExecResult> {
     this.#outputs[2].end()
     this.#input?.destroy()
     const told = toResult(this.#exceeded(result), this.#outputs, this.#limits)
+    this.#span?.ended(told)
     if (!result.byRun) {
       this.#result.resolve(told)
       return
@@ -221,6 +228,7 @@ export class ExecHandle implements PromiseLike<ExecResult> {
   }
 
   #fail(error: unknown): void {
+    this.#span?.failed(error)
     this.#link?.forgetTree(this.id)
     this.#pipes?.close()
     this.#outputs[1].end()

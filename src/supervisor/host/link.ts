@@ -1,11 +1,18 @@
 import { SHARE_ENV, Worker } from 'node:worker_threads'
 import { CoppiceError, fromErrorMessage } from '../../errors.js'
-import { type Deferred, deferred } from '../../timers.js'
-import type { CallName, Calls, KeeperSettings, ToHost, ToKeeper } from '../messages.js'
+import { type Deferred, deferred, settlesWithin } from '../../timers.js'
+import type { CallName, Calls, EventMessage, KeeperSettings, LogLine, ToHost, ToKeeper } from '../messages.js'
 import { supervisorGone } from './gone.js'
 
 type RunMessage = Extract<ToHost, { run: string }>
 type TreeMessage = Extract<ToHost, { tree: string }>
+
+type NewsMessage = LogLine | EventMessage
+
+/** Lines of the log that are written between two words about that. */
+const linesAtOnce = 100
+/** Milliseconds. A thread that hangs in a call of the system's ends when that does. */
+const terminateBound = 500
 
 export interface TreeListener {
   receive(message: TreeMessage): void
@@ -23,14 +30,19 @@ export class KeeperLink {
   readonly #calls = new Map<number, Deferred<unknown>>()
   readonly #runs = new Map<string, (message: RunMessage) => void>()
   readonly #trees = new Map<string, TreeListener>()
+  readonly #onNews: (message: NewsMessage) => void
   #lastCall = 0
+  #logged = 0
   #underWay = 0
   #died: CoppiceError | null = null
   #closed = false
   /** Called once where the keeper dies unasked, with the trees that it left; everything under way is failed before. */
   onDeath: (error: CoppiceError, trees: readonly string[]) => void = () => {}
 
-  static async open(settings: KeeperSettings): Promise<KeeperLink> {
+  static async open(
+    settings: KeeperSettings,
+    onNews: (message: NewsMessage) => void = () => {},
+  ): Promise<KeeperLink> {
     const worker = new Worker(new URL('../keeper/main.js', import.meta.url), {
       workerData: settings,
       // Launched tools get the host's environment as it is at that moment, as with child_process.
@@ -42,10 +54,11 @@ export class KeeperLink {
       stdout: false,
       stderr: false,
     })
-    return new KeeperLink(worker, await opened(worker))
+    return new KeeperLink(worker, await opened(worker, onNews), onNews)
   }
 
-  private constructor(worker: Worker, supervisor: string) {
+  private constructor(worker: Worker, supervisor: string, onNews: (message: NewsMessage) => void) {
+    this.#onNews = onNews
     this.#worker = worker
     this.supervisor = supervisor
     worker.on('message', (message: ToHost) => this.#receive(message))
@@ -101,13 +114,15 @@ export class KeeperLink {
     until.then(done, done)
   }
 
-  async close(within: number): Promise<void> {
+  /** Closes the keeper, or gives it up where `giveUp` resolves before it has done that. */
+  async close(request: Calls['close']['ask'], giveUp?: Promise<void>): Promise<void> {
     if (this.#died !== null) return
     try {
-      await this.call('close', { within })
+      const closed = this.call('close', request)
+      await (giveUp === undefined ? closed : Promise.race([closed, giveUp]))
     } finally {
       this.#closed = true
-      await this.#worker.terminate()
+      await settlesWithin(terminateBound, this.#worker.terminate())
     }
   }
 
@@ -129,7 +144,11 @@ export class KeeperLink {
       this.#calls.delete(message.id)
       if (message.type === 'answer') call?.resolve(message.value)
       else call?.reject(fromErrorMessage(message.error))
-    }
+    } else if (message.type === 'log') {
+      this.#onNews(message)
+      this.#logged += 1
+      if (this.#logged % linesAtOnce === 0) this.post({ type: 'logged', count: linesAtOnce })
+    } else if (message.type === 'event') this.#onNews(message)
   }
 
   #die(cause: unknown): void {
@@ -152,11 +171,13 @@ export class KeeperLink {
   }
 }
 
-function opened(worker: Worker): Promise<string> {
+function opened(worker: Worker, onNews: (message: NewsMessage) => void): Promise<string> {
   const { promise, resolve, reject } = Promise.withResolvers<string>()
   const onMessage = (message: ToHost) => {
     if (message.type === 'open') resolve(message.supervisor)
     else if (message.type === 'openFailed') reject(fromErrorMessage(message.error))
+    // What it says of its opening; so few lines are not counted.
+    else if (message.type === 'log' || message.type === 'event') onNews(message)
   }
   const onExit = (code: number) =>
     reject(new Error(`the keeper’s thread exited with code ${code} as it opened`))

@@ -52,7 +52,7 @@ export class Observer {
   }
 
   async close(): Promise<void> {
-    await this.link.close(0)
+    await this.link.close({ drain: 0, within: 0 })
   }
 }
 
@@ -63,6 +63,8 @@ export async function openObserver(options: StateOptions): Promise<Observer> {
       store: { ...storeSettings(options), observe: true },
       containment: 'group',
       logLevel: 'silent',
+      hostLog: null,
+      listened: [],
       loopTimeout: defaultLoopTimeout,
     }),
   )

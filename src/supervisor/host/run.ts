@@ -13,6 +13,7 @@ import { type ExecOptions, parseExec } from './exec-options.js'
 import type { KeeperLink } from './link.js'
 import type { ParsedSpec, RunSpec } from './spec.js'
 import { thrownRecord } from './thrown.js'
+import type { RunSpan } from './tracing.js'
 import { untoldOutcome } from './untold-outcome.js'
 import { parseWaitBound, type WaitOptions, Waits } from './waits.js'
 
@@ -84,6 +85,8 @@ type RunChild = <T>(spec: RunSpec, fn: (run: Run) => T | Promise<T>) => Promise<
 export class HostRun implements BegunRun {
   readonly id: string
   readonly session: string | null
+  /** Null where nobody traces. */
+  readonly span: RunSpan | null
   readonly #spec: ParsedSpec
   readonly #link: KeeperLink
   readonly #runChild: RunChild
@@ -101,7 +104,8 @@ export class HostRun implements BegunRun {
   #attempts: Attempts | null = null
   #trees = 0
 
-  constructor(link: KeeperLink, spec: ParsedSpec, runChild: RunChild) {
+  constructor(link: KeeperLink, spec: ParsedSpec, runChild: RunChild, span: RunSpan | null) {
+    this.span = span
     this.id = spec.request.run
     this.session = spec.request.session
     this.#spec = spec
@@ -180,6 +184,11 @@ export class HostRun implements BegunRun {
     return this.#over.promise
   }
 
+  /** Calls its callback, in which its span is the active one. */
+  within<T>(callback: () => T): T {
+    return this.span === null ? callback() : this.span.within(callback)
+  }
+
   /** Resolves when the run has its session; rejects where it ends before it gets it. */
   async admit(): Promise<void> {
     const { signal, request } = this.#spec
@@ -191,6 +200,7 @@ export class HostRun implements BegunRun {
     try {
       const { fence } = await admitted
       this.#fence = fence
+      this.span?.admitted(fence)
       this.#activity.touch()
       this.#deadline = performance.now() + request.bounds.timeout
       if (this.#state === 'waiting') this.#state = 'running'
@@ -228,6 +238,7 @@ export class HostRun implements BegunRun {
           return this.#link
         },
         error: () => this.signal.reason as CoppiceError,
+        trace: (request) => this.span?.exec(request) ?? null,
       },
       exec,
     )
@@ -333,6 +344,7 @@ export class HostRun implements BegunRun {
   terminal(outcome: Outcome): void {
     if (isTerminal(this.#state)) return
     this.#state = outcome.state
+    this.span?.end(outcome)
     const error = runError({ run: this.id, session: this.session }, outcome.cause, outcome.message)
     if (!this.signal.aborted) this.#abort.abort(error)
     this.#over.resolve(error)

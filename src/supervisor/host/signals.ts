@@ -1,21 +1,22 @@
 import { onExit } from 'signal-exit'
+import type { CloseOptions } from './close-options.js'
 
 const polite: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP']
 
-/** Closes within so many milliseconds; with 0 it hurries a close that is under way. */
-type Close = (within: number) => Promise<void>
+/** Closes; called again it joins, with less time where it is given less. */
+type Close = (options: CloseOptions) => Promise<void>
 
 /** Every supervisor of this process that asked: the signal is raised again when the last of them has closed. */
-const closers = new Set<Close>()
+const closers = new Map<Close, CloseOptions>()
 let unsubscribe: (() => void) | null = null
 let isEnding = false
 
 /**
- * On the first of these signals closes with its usual bounds and then dies of the signal, so that whoever sent it
- * sees that; a second one leaves no grace. Where the host listens to a signal itself, that signal stays its own.
+ * On the first of these signals closes as asked and then dies of the signal, so that whoever sent it sees that; a second
+ * one ends the drain and leaves no grace. Where the host listens to a signal itself, that signal stays its own.
  */
-export function closeOnSignal(close: Close): () => void {
-  closers.add(close)
+export function closeOnSignal(close: Close, options: CloseOptions): () => void {
+  closers.set(close, options)
   unsubscribe ??= onExit(onSignal)
   return () => {
     closers.delete(close)
@@ -31,10 +32,10 @@ function onSignal(_code: number | null | undefined, signal: NodeJS.Signals | nul
   const closing = [...closers]
   // signal-exit has taken its listeners off by now: the second signal comes to these.
   const hurry = () => {
-    for (const close of closing) close(0).catch(() => {})
+    for (const [close] of closing) close({ within: 0 }).catch(() => {})
   }
   for (const name of polite) process.on(name, hurry)
-  void Promise.allSettled(closing.map((close) => close(Number.POSITIVE_INFINITY))).then(() => {
+  void Promise.allSettled(closing.map(([close, options]) => close(options))).then(() => {
     for (const name of polite) process.off(name, hurry)
     process.kill(process.pid, signal)
   })

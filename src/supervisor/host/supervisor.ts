@@ -1,24 +1,36 @@
 import { type ContainmentKind, containmentKinds } from '../../containment/contract.js'
-import { type Duration, parseDuration } from '../../durations.js'
 import { CoppiceError, isCoppiceError } from '../../errors.js'
 import type { Outcome } from '../../runs/outcome.js'
+import type { EventName } from '../events.js'
 import type { KeeperHealth, KeeperSettings } from '../messages.js'
 import { parseRetries } from './attempt-options.js'
 import { buryKeeper } from './burial.js'
 import { type CancelOptions, parseCancel } from './cancel-options.js'
+import { type CloseOptions, type ParsedClose, parseClose, parseHandleSignals } from './close-options.js'
+import { GivingUp } from './giving-up.js'
 import { type LimitOptions, parseLimits } from './limit-options.js'
 import { KeeperLink } from './link.js'
+import { type Logger, lowestLevel, parseLogger } from './logger.js'
 import { type LoopTimeoutOption, parseLoopTimeout } from './loop-timeout.js'
+import { HostNews, type Listener, type Listeners } from './news.js'
 import { Observer } from './observer.js'
 import { type BoundOptions, boundNames, parseBounds, refuseUnknown } from './options.js'
 import { type BegunRun, HostRun, type Run, type RunHandle } from './run.js'
 import { closeOnSignal } from './signals.js'
 import { parseSpec, type RunDefaults, type RunSpec } from './spec.js'
 import { type StateOptions, stateOptionNames, storeSettings } from './state.js'
+import { RunSpan } from './tracing.js'
 
 export interface SupervisorOptions extends BoundOptions, StateOptions {
-  /** Close on SIGINT, SIGTERM and SIGHUP, then die of the signal; a second one skips the grace. Default false. */
-  readonly handleSignals?: boolean
+  /**
+   * Close on SIGINT, SIGTERM and SIGHUP, then die of the signal; a second one ends the drain and the grace. `true` is
+   * `{ drain: 0, within: '9s' }`, inside the ten seconds of `docker stop`. Default false.
+   */
+  readonly handleSignals?: boolean | CloseOptions
+  /** Any logger of pino's: a line for each thing that happens to a run, a tree or the store. */
+  readonly logger?: Logger
+  /** Listeners from the first moment on: what a supervisor recovers as it opens is told to these alone. */
+  readonly on?: Listeners
   /** Insists on this kind: `launch_failed` where it cannot be had. Default: the best that works here. */
   readonly containment?: ContainmentKind
   /** How many runs may wait for one session; another is refused as `queue_full`. Default 1,000. */
@@ -38,17 +50,14 @@ const known = [
   'containment',
   'handleSignals',
   'limits',
+  'logger',
   'logLevel',
   'loopTimeout',
   'maxWaiters',
+  'on',
   'retries',
   ...boundNames,
 ]
-
-export interface CloseOptions {
-  /** How long the whole shutdown may take; every run gets its share of it. Default: the runs' own bounds. */
-  readonly within?: Duration
-}
 
 /** Opens a supervisor, with a keeper thread of its own. Rejects with `store_unavailable`, `store_too_new` or `invalid_option`. */
 export async function openSupervisor(options: SupervisorOptions = {}): Promise<Supervisor> {
@@ -59,14 +68,20 @@ export async function openSupervisor(options: SupervisorOptions = {}): Promise<S
     maxWaiters: parseMaxWaiters(options.maxWaiters),
     retries: parseRetries(options.retries),
   }
+  const signals = parseHandleSignals(options.handleSignals)
+  const logger = parseLogger(options.logger)
+  const news = new HostNews(logger, options.on ?? {})
   const settings: KeeperSettings = {
     store: storeSettings(options),
     containment: parseContainment(options.containment),
     logLevel: options.logLevel ?? 'silent',
+    hostLog: lowestLevel(logger),
+    listened: news.names,
     loopTimeout: parseLoopTimeout(options.loopTimeout),
   }
-  const supervisor = new Supervisor(settings, await KeeperLink.open(settings), defaults)
-  if (options.handleSignals === true) supervisor.closeOnSignal()
+  const link = await KeeperLink.open(settings, (message) => news.receive(message))
+  const supervisor = new Supervisor(settings, link, defaults, news)
+  if (signals !== null) supervisor.closeOnSignal(signals)
   return supervisor
 }
 
@@ -94,15 +109,21 @@ export class Supervisor extends Observer {
   readonly #settings: KeeperSettings
   readonly #defaults: RunDefaults
   readonly #runs = new Map<string, HostRun>()
+  readonly #news: HostNews
+  readonly #givingUp = new GivingUp()
   #closed: Promise<void> | null = null
+  /** What is left to the end of a close after its drain. */
+  #within = Number.POSITIVE_INFINITY
   #unsubscribe: () => void = () => {}
 
-  constructor(settings: KeeperSettings, link: KeeperLink, defaults: RunDefaults) {
+  constructor(settings: KeeperSettings, link: KeeperLink, defaults: RunDefaults, news: HostNews) {
     super(link)
     this.#settings = settings
     this.#defaults = defaults
+    this.#news = news
+    news.onInterest = (names) => link.post({ type: 'listen', names })
     link.onDeath = (error) =>
-      void buryKeeper(this.#settings, link.supervisor, [...this.#runs.values()], error)
+      void buryKeeper(this.#settings, link.supervisor, [...this.#runs.values()], error, news)
   }
 
   /**
@@ -157,25 +178,55 @@ export class Supervisor extends Observer {
   }
 
   /** Closes with the process's first SIGINT, SIGTERM or SIGHUP; the option `handleSignals` of `openSupervisor`. */
-  closeOnSignal(): void {
-    this.#unsubscribe = closeOnSignal((within) => this.close({ within }))
+  closeOnSignal(options: CloseOptions): void {
+    this.#unsubscribe = closeOnSignal((asked) => this.close(asked), options)
+  }
+
+  /** Calls `listener` with each event of that name. What it throws is told to the logger, or else as a warning. */
+  on<Name extends EventName>(name: Name, listener: Listener<Name>): this {
+    this.#news.on(name, listener)
+    return this
+  }
+
+  /** Calls `listener` with the next event of that name. */
+  once<Name extends EventName>(name: Name, listener: Listener<Name>): this {
+    this.#news.once(name, listener)
+    return this
+  }
+
+  off<Name extends EventName>(name: Name, listener: Listener<Name>): this {
+    this.#news.off(name, listener)
+    return this
   }
 
   /**
-   * Admits no more, ends every run as cancelled with cause `shutdown`, in parallel, and closes the store. A second
-   * call joins the first, and one with `within: 0` skips what is left of the grace.
+   * Admits no more, lets what runs finish for as long as `drain` says, then ends every run that is left as cancelled with
+   * cause `shutdown`, in parallel, and closes the store. A second call joins the first, and can shorten it: `drain: 0`
+   * ends the drain, `within: 0` the drain and the grace.
    */
-  override close({ within }: CloseOptions = {}): Promise<void> {
-    const time = within === undefined ? Number.POSITIVE_INFINITY : parseDuration('within', within)
-    if (this.#closed === null) this.#closed = this.#close(time)
-    else if (time === 0) this.link.post({ type: 'hurry' })
+  override close(options: CloseOptions = {}): Promise<void> {
+    const asked = parseClose(options)
+    if (this.#closed === null) this.#closed = this.#close(asked)
+    else this.#hasten(asked)
     return this.#closed
   }
 
-  async #close(time: number): Promise<void> {
+  #hasten({ drain, within }: ParsedClose): void {
+    if (drain === null && within === null) return
+    this.link.post({ type: 'hasten', haste: { drain, within } })
+    if (within !== null) this.#within = Math.min(this.#within, within)
+    if (within === 0) this.#givingUp.after(0, 0)
+    else if (drain !== null) this.#givingUp.after(drain, this.#within)
+  }
+
+  async #close({ drain, within }: ParsedClose): Promise<void> {
+    const request = { drain: drain ?? 0, within: within ?? Number.POSITIVE_INFINITY }
+    this.#within = request.within
+    this.#givingUp.after(request.drain, request.within)
     try {
-      await this.link.close(time)
+      await this.link.close(request, this.#givingUp.over)
     } finally {
+      this.#givingUp.stop()
       this.#unsubscribe()
       // Where the store was away there are runs whose ending nobody could store; their callers must not wait.
       for (const run of this.#runs.values())
@@ -185,11 +236,15 @@ export class Supervisor extends Observer {
 
   #newRun(spec: RunSpec): HostRun {
     const parsed = parseSpec(spec, this.#defaults)
-    if (this.#closed !== null) throw new CoppiceError('supervisor_closed', 'the supervisor is closed')
-    const run = new HostRun(this.link, parsed, (child, fn) => this.run(child, fn))
-    this.#runs.set(run.id, run)
     const { parent } = parsed.request
-    if (parent !== null) this.#runs.get(parent)?.partOf(run.asSubagent, run.outcome)
+    const parentRun = parent === null ? undefined : this.#runs.get(parent)
+    // While a close leaves runs the time to finish, they may start what they need for that: the keeper knows until when.
+    if (this.#closed !== null && parentRun === undefined)
+      throw new CoppiceError('supervisor_closed', 'the supervisor is closed')
+    const span = RunSpan.start(parsed.request, parentRun?.span ?? null)
+    const run = new HostRun(this.link, parsed, (child, fn) => this.run(child, fn), span)
+    this.#runs.set(run.id, run)
+    parentRun?.partOf(run.asSubagent, run.outcome)
     run.outcome.then(() => this.#runs.delete(run.id))
     return run
   }
@@ -197,7 +252,7 @@ export class Supervisor extends Observer {
 
 async function settle<T>(run: HostRun, fn: (run: Run) => T | Promise<T>): Promise<T> {
   await run.admit()
-  const settled = (async () => fn(run))().then(
+  const settled = (async () => run.within(() => fn(run)))().then(
     (value) => {
       run.settled()
       return { value }

@@ -7,6 +7,8 @@ const settings: KeeperSettings = {
   store: null,
   containment: null,
   logLevel: 'silent',
+  hostLog: null,
+  listened: [],
   loopTimeout: defaultLoopTimeout,
 }
 let keeper: Promise<KeeperLink> | null = null

@@ -35,11 +35,13 @@ async function ask(keeper: Keeper, run: SupervisedRun): Promise<StoredRun | null
     labels: request.labels,
     at: Date.now(),
   })
+  const isNew = !run.isStored
   run.markStored()
   keeper.lookout.watch()
   if (answer.state === 'running') begin(keeper, run, answer.fence)
   if (answer.state === 'refused') endedWaiting(keeper, run, answer, detailsOf(answer))
   if (answer.state !== 'waiting') return null
+  if (isNew) keeper.news.waits(run, answer.holder, answer.queueLength)
   if (request.interrupts && answer.holder !== null) interrupt(keeper, answer.holder)
   return answer.holder
 }

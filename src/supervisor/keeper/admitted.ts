@@ -20,6 +20,8 @@ export function begin(keeper: Keeper, run: SupervisedRun, fence: number): void {
   if (run.hold !== null) return
   run.hold = { run: run.id, supervisor: keeper.id, fence }
   run.progress = advance(run.progress, 'admitted')
+  run.waitedMs = run.ageMs
+  keeper.news.admitted(run, fence)
   const timedOut: Stop = { cause: 'timed_out', message: null, grace: null }
   run.arm(() => after(run.bounds.timeout, () => void endRun(keeper, run, timedOut)))
   run.stallWatch = watchStalls(keeper, run)
@@ -34,9 +36,7 @@ function watchStalls(keeper: Keeper, run: SupervisedRun): StallWatch {
     ask: () => keeper.send({ type: 'askStill', run: id }),
     blockedWithin: (milliseconds) => keeper.hostLoop.blockedWithin(milliseconds),
     onHalf({ milliseconds, doing }) {
-      const idleMs = Math.round(milliseconds)
-      keeper.send({ type: 'stallWarning', run: id, idleMs, doing })
-      keeper.log.warn({ run: id, session: run.request.session, idleMs, doing }, 'no progress so far')
+      keeper.news.stallWarning(run, Math.round(milliseconds), doing)
     },
     onStall({ doing }) {
       const message = `no progress for ${ms(stallTimeout)} at ${doing}`

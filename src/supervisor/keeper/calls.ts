@@ -25,15 +25,17 @@ type Handlers = {
 /** What the keeper does for each question of the host. */
 export const handlers: Handlers = {
   async admit(keeper, request) {
-    if (keeper.isClosing) throw new CoppiceError('supervisor_closed', 'the supervisor is closing')
     const parent = request.parent === null ? undefined : keeper.runs.get(request.parent)
+    // In a drain what runs may start what it needs, and nothing else begins.
+    if (keeper.isClosing || (keeper.time !== null && parent === undefined))
+      throw new CoppiceError('supervisor_closed', 'the supervisor is closing')
     parent?.admitsSubagents()
     const run = new SupervisedRun(request)
     keeper.runs.set(run.id, run)
     try {
       return { fence: await admit(keeper, run) }
     } catch (error) {
-      keeper.runs.delete(run.id)
+      keeper.forget(run)
       // Where the store could not take it, whoever cancels it meanwhile must not wait for that.
       run.markStored()
       throw error
@@ -90,8 +92,8 @@ export const handlers: Handlers = {
     return undefined
   },
 
-  async close(keeper, { within }) {
-    await close(keeper, within)
+  async close(keeper, { drain, within }) {
+    await close(keeper, drain, within)
     return undefined
   },
 }
@@ -193,6 +195,7 @@ async function forgetWord(keeper: Keeper, tree: string): Promise<void> {
  */
 function record(keeper: Keeper, run: SupervisedRun, tree: SupervisedTree): void {
   run.keep(tree)
+  keeper.news.treeLaunched(run, tree)
   const { tree: id, command, args } = tree.request
   const { containment, root } = tree.tree
   const warn = (error: unknown) =>
@@ -206,7 +209,10 @@ function record(keeper: Keeper, run: SupervisedRun, tree: SupervisedTree): void 
     at: Date.now(),
   }
   keeper.store.treeLaunched(hold, launched).catch(warn)
-  tree.result.then(({ exit, ended, report: { proof, survivors } }) => {
+  tree.result.then((result) => {
+    keeper.news.treeEnded(run, tree, result)
+    const { exit, ended, report } = result
+    const { proof, survivors } = report
     const end = { tree: id, code: exit.code, signal: exit.signal, ended, proof, survivors, at: Date.now() }
     const recorded = keeper.store.treeEnded(hold, end)
     // A guard whose lease ran out has left word, for whoever takes over; nobody has.

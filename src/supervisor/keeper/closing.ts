@@ -1,38 +1,90 @@
-import { type Bounds, shareTime } from '../../runs/bounds.js'
+import type { Bounds } from '../../runs/bounds.js'
 import type { Stop } from '../../store/contract.js'
-import { settlesWithin } from '../../timers.js'
-import { endOurs } from './admitted.js'
+import { after, settlesWithin } from '../../timers.js'
+import type { ClosingHaste } from '../messages.js'
+import { endOurs, leave } from './admitted.js'
+import { ClosingTime } from './closing-time.js'
 import type { Keeper } from './keeper.js'
+import type { SupervisedRun } from './run.js'
 import type { SupervisedTree } from './tree.js'
 import { endTree } from './tree.js'
 
 const shutdown: Stop = { cause: 'shutdown', message: null, grace: null }
-/** What storing the last endings and leaving the store may take beyond the trees' own bounds. */
-const margin = 5000
 
-/** Ends everything at once and in parallel, then leaves the store. */
-export async function close(keeper: Keeper, within: number): Promise<void> {
+/**
+ * Admits no more, lets what runs finish for as long as the drain lasts, then ends everything at once and in parallel, and
+ * leaves the store. What could not be ended in its time stays in the store as it is, stopping with its cause, for whoever
+ * recovers it.
+ */
+export async function close(keeper: Keeper, drain: number, within: number): Promise<void> {
+  const time = new ClosingTime(drain, within)
+  keeper.beginDraining(time)
+  keeper.news.closing(keeper.runs.size, drain, within)
+  if (drain > 0) await drainRuns(keeper, time)
+
   keeper.beginClosing()
   const recoveries = [...keeper.recoveries.values()].map((end) => ({ bounds: keeper.bounds, end }))
-  const ends = [...endRuns(keeper, within), ...endTrees(keeper, within), ...recoveries]
-  const bound = Math.min(longest(ends.map(({ bounds }) => bounds)), within) + margin
-  await settlesWithin(bound, Promise.allSettled(ends.map(({ end }) => end)))
+  const ends = [...endRuns(keeper, time), ...endTrees(keeper, time), ...recoveries]
+  time.beginEnding(longest(ends.map(({ bounds }) => bounds)))
+  await Promise.race([Promise.allSettled(ends.map(({ end }) => end)), time.over])
+
+  const unfinished = keeper.runs.size
+  // Together: a store that cannot be left is no reason to leave a launcher behind.
+  const leaving = Promise.all([leaveStore(keeper), keeper.containment.close()])
+  const hasLeft = await settlesWithin(Number.isFinite(time.within) ? time.left : time.within, leaving)
+  time.stop()
+  keeper.news.closed(unfinished)
+  await keeper.closeLog()
+  if (hasLeft) await leaving
+}
+
+/** What runs goes on, and starts what it needs for that; what waits is told at once, and nobody waits behind it. */
+async function drainRuns(keeper: Keeper, time: ClosingTime): Promise<void> {
+  for (const run of keeper.runs.values()) {
+    if (run.progress.state !== 'waiting' || isNeeded(keeper, run)) continue
+    leave(keeper, run, 'shutdown', null).catch((error) =>
+      keeper.log.warn(
+        { run: run.id, err: error },
+        'could not end a waiting run for a shutdown; the end of the drain tries again',
+      ),
+    )
+  }
+  await Promise.race([keeper.quiet(), time.drained])
+}
+
+/** A subagent of a run that goes on: its parent cannot finish without it. */
+function isNeeded(keeper: Keeper, { request: { parent } }: SupervisedRun): boolean {
+  return parent !== null && keeper.runs.has(parent)
+}
+
+/** Whoever asks again, or sends a second signal, has less time: a drain is over sooner, and a grace with it. */
+export function hasten(keeper: Keeper, { drain, within }: ClosingHaste): void {
+  const { time } = keeper
+  if (time === null) return
+  if (within !== null) time.shortenTo(within)
+  if (within === 0) time.endDrainAfter(0)
+  else if (drain !== null) time.endDrainAfter(drain)
+  if (within === null || !keeper.isClosing) return
+  const { grace } = time.share(keeper.bounds)
+  if (within === 0) endGraces(keeper)
+  else after(Math.min(grace, within), () => endGraces(keeper))
+}
+
+/** Leaves no grace to what is ending. */
+function endGraces(keeper: Keeper): void {
+  const warn = (error: unknown) => keeper.log.warn({ err: error }, 'could not hurry a close')
+  for (const run of keeper.runs.values()) endOurs(keeper, run, { ...shutdown, grace: 0 }).catch(warn)
+  for (const tree of treesWithoutRun(keeper)) tree.hurry()
+}
+
+async function leaveStore(keeper: Keeper): Promise<void> {
   keeper.leave()
   try {
     if (keeper.isJoined) await keeper.store.unregister(keeper.id, Date.now())
   } finally {
     await keeper.wakeSocket?.close()
     if (keeper.hasStore) await keeper.store.close()
-    await keeper.containment.close()
-    await keeper.closeLog()
   }
-}
-
-/** Leaves no grace to what is ending. */
-export function hurry(keeper: Keeper): void {
-  const warn = (error: unknown) => keeper.log.warn({ err: error }, 'could not hurry a close')
-  for (const { end } of endRuns(keeper, 0)) end.catch(warn)
-  for (const tree of treesWithoutRun(keeper)) tree.hurry()
 }
 
 interface End {
@@ -40,16 +92,16 @@ interface End {
   readonly end: Promise<unknown>
 }
 
-function endRuns(keeper: Keeper, within: number): End[] {
+function endRuns(keeper: Keeper, time: ClosingTime): End[] {
   return [...keeper.runs.values()].map((run) => {
-    run.bounds = shareTime(run.bounds, within)
+    run.bounds = time.share(run.bounds)
     return { bounds: run.bounds, end: endOurs(keeper, run, { ...shutdown, grace: run.bounds.grace }) }
   })
 }
 
-function endTrees(keeper: Keeper, within: number): End[] {
+function endTrees(keeper: Keeper, time: ClosingTime): End[] {
   return treesWithoutRun(keeper).map((tree) => {
-    const bounds = shareTime(tree.request.bounds, within)
+    const bounds = time.share(tree.request.bounds)
     return { bounds, end: endTree(tree, 'cancelled', bounds) }
   })
 }

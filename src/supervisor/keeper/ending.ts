@@ -39,6 +39,7 @@ async function end(keeper: Keeper, run: SupervisedRun, asked: Stop): Promise<Out
   // is not ours to stop: its callback hears so before the refusal of what it has just tried to write.
   if (asked.cause === 'lost') abort(keeper, run)
   const stop = await recordStopping(keeper, run, asked)
+  keeper.news.stops(run, stop)
   const bounds = boundsOf(run, stop)
 
   // 2. Terminate.

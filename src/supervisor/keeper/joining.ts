@@ -28,7 +28,18 @@ export async function join(keeper: Keeper, ttl: number, runtimeDir: string): Pro
   keeper.isJoined = true
   // Until the very end: trees that a close gives their grace are leased as well.
   keeper.renewNow = () => leased(store.renew(id, Date.now(), blockedSince(keeper)))
-  const renewing = setInterval(() => keeper.renewNow().catch(warn), ttl / 3)
+  let isRenewed = true
+  const renew = () =>
+    keeper.renewNow().then(
+      () => {
+        isRenewed = true
+      },
+      (error) => {
+        if (isRenewed) warn(error)
+        isRenewed = false
+      },
+    )
+  const renewing = setInterval(renew, ttl / 3)
   keeper.left.then(() => clearInterval(renewing))
   recoverAll(keeper).catch(warn)
   cleanRuntimeFolder(runtimeDir).catch(warn)

@@ -4,14 +4,16 @@ import type { Identity } from '../../identity.js'
 import { type Bounds, defaultBounds } from '../../runs/bounds.js'
 import type { Outcome } from '../../runs/outcome.js'
 import type { Finished, Store } from '../../store/contract.js'
-import { deferred } from '../../timers.js'
+import { type Deferred, deferred } from '../../timers.js'
 import type { KeeperSettings, SendToHost } from '../messages.js'
+import type { ClosingTime } from './closing-time.js'
 import { OwnDelay } from './health.js'
 import { Heartbeats } from './heartbeats.js'
 import { HostLoop } from './host-loop.js'
 import type { Log } from './log.js'
 import { Lookout } from './lookout.js'
 import { hostLoopEvents } from './loop-timeout.js'
+import type { News } from './news.js'
 import type { SupervisedRun } from './run.js'
 import type { SupervisedTree } from './tree.js'
 import type { WakeSocket } from './wake.js'
@@ -24,6 +26,7 @@ export interface KeeperParts {
   readonly containment: Containment
   readonly store: Store | null
   readonly log: Log
+  readonly news: News
   readonly closeLog: () => Promise<void>
   readonly send: SendToHost
   readonly loopTimeout: KeeperSettings['loopTimeout']
@@ -37,6 +40,7 @@ export class Keeper {
   readonly containment: Containment
   readonly #store: Store | null
   readonly log: Log
+  readonly news: News
   readonly closeLog: () => Promise<void>
   readonly send: SendToHost
   readonly bounds: Bounds = defaultBounds
@@ -45,9 +49,9 @@ export class Keeper {
   /** Launches that are under way, by the ids of their trees: cancels them, with this grace or their own. */
   readonly launches = new Map<string, (grace: number | null) => void>()
   readonly recoveries = new Map<string, Promise<void>>()
-  readonly #closing = deferred<void>()
   readonly #left = deferred<void>()
   readonly #buried = new Set<string>()
+  #quiet: Deferred<void> | null = null
   /** What follows when an ending has given its session to a waiter. */
   onAdmitted: (admitted: NonNullable<Finished['admitted']>) => void = () => {}
   readonly heartbeats = new Heartbeats()
@@ -59,6 +63,9 @@ export class Keeper {
   renewNow: () => Promise<void> = async () => {}
   readonly lookout = new Lookout(this)
   wakeSocket: WakeSocket | null = null
+  /** From the moment in which it closes: then only what its runs need is begun. */
+  time: ClosingTime | null = null
+  /** From the end of the drain on: then nothing is. */
   isClosing = false
   /** Whether other supervisors of the store know this one. */
   isJoined = false
@@ -70,6 +77,7 @@ export class Keeper {
     this.containment = parts.containment
     this.#store = parts.store
     this.log = parts.log
+    this.news = parts.news
     this.closeLog = parts.closeLog
     this.send = parts.send
     this.hostLoop = new HostLoop(hostLoopEvents(this, parts.loopTimeout), parts.loopTimeout.after)
@@ -84,11 +92,6 @@ export class Keeper {
     return this.#store !== null
   }
 
-  /** Resolves when the keeper begins to close. */
-  get closing(): Promise<void> {
-    return this.#closing.promise
-  }
-
   /** Resolves when nothing of it needs its leases any more. */
   get left(): Promise<void> {
     return this.#left.promise
@@ -98,10 +101,13 @@ export class Keeper {
     this.#left.resolve()
   }
 
+  beginDraining(time: ClosingTime): void {
+    this.time = time
+  }
+
   beginClosing(): void {
     this.isClosing = true
     this.lookout.close()
-    this.#closing.resolve()
   }
 
   /** Notes that a supervisor of this very process is dead, though the process lives. */
@@ -121,13 +127,25 @@ export class Keeper {
     return this.unfinishedRuns().some(({ progress }) => progress.state === 'waiting')
   }
 
+  /** Resolves when there is no run. */
+  quiet(): Promise<void> {
+    this.#quiet ??= deferred()
+    if (this.runs.size === 0) this.#quiet.resolve()
+    return this.#quiet.promise
+  }
+
+  forget(run: SupervisedRun): void {
+    this.runs.delete(run.id)
+    if (this.runs.size === 0) this.#quiet?.resolve()
+  }
+
   /** A run is terminal in the store: tells everybody who waits for that. */
   ended(run: SupervisedRun, outcome: Outcome): void {
-    this.runs.delete(run.id)
+    this.forget(run)
     this.wakeSocket?.ended(run.id)
+    // Before its caller goes on: whoever has the outcome has heard of it as well.
+    this.news.ended(run, outcome)
     this.send({ type: 'ended', run: run.id, outcome })
-    const { state, cause, session } = outcome
-    this.log.info({ run: run.id, session, state, cause, durationMs: outcome.durationMs }, 'run ended')
   }
 
   /** The ending is still being tried; the host is not made to wait for it. */

@@ -28,6 +28,8 @@ export class Lookout {
   #others: readonly SupervisorRecord[] = []
   #looking = false
   #again = false
+  /** Whether the last look did. */
+  #failed = false
   #disarm: (() => void) | null = null
 
   constructor(keeper: Keeper) {
@@ -77,9 +79,14 @@ export class Lookout {
     while (this.#again) {
       this.#again = false
       next = await this.#lookOnce().then(
-        () => lookEvery,
+        () => {
+          this.#failed = false
+          return lookEvery
+        },
         (error: unknown) => {
-          this.#keeper.log.warn({ err: error }, 'could not look at the store; trying again')
+          const message = 'could not look at the store; trying again'
+          this.#keeper.log[this.#failed ? 'debug' : 'warn']({ err: error }, message)
+          this.#failed = true
           return lookAgain
         },
       )
@@ -115,7 +122,7 @@ export class Lookout {
       // What we write ourselves changes no version.
       if (await recoverOwner(this.#keeper, other)) this.#version = null
     } catch (error) {
-      this.#keeper.log.error({ supervisor: other.id, err: error }, 'could not recover what a supervisor left')
+      this.#keeper.log.error({ from: other.id, err: error }, 'could not recover what a supervisor left')
     }
   }
 

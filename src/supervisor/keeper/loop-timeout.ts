@@ -22,6 +22,6 @@ export function hostLoopEvents(keeper: Keeper, { exits }: LoopTimeout): HostLoop
 
 /** Nobody on the host's thread can be asked to go: its handlers would wait behind what blocks it, those of signals too. */
 async function exit(keeper: Keeper): Promise<void> {
-  await close(keeper, Number.POSITIVE_INFINITY).catch(() => {})
+  await close(keeper, 0, Number.POSITIVE_INFINITY).catch(() => {})
   process.kill(process.pid, 'SIGKILL')
 }

@@ -8,11 +8,13 @@ import type { ThrownRecord } from '../../store/contract.js'
 import { openStore } from '../../store/open.js'
 import type { Call, KeeperSettings, SendToHost, ToKeeper } from '../messages.js'
 import { handlers } from './calls.js'
-import { hurry } from './closing.js'
+import { hasten } from './closing.js'
 import { endRun } from './ending.js'
+import { HostLog, tee } from './host-log.js'
 import { join } from './joining.js'
 import { Keeper } from './keeper.js'
 import { openLog } from './log.js'
+import { News } from './news.js'
 import type { SupervisedRun } from './run.js'
 import { StoppedWriters } from './stopped-writer.js'
 import { endTree } from './tree.js'
@@ -23,33 +25,42 @@ const port = parentPort
 if (port === null) throw new Error('the keeper runs in a worker thread')
 const send: SendToHost = (message, transfer) => port.postMessage(message, transfer)
 
-open(workerData as KeeperSettings, send).then(
+const settings = workerData as KeeperSettings
+const id = newIdentifier('s')
+const hostLog = settings.hostLog === null ? null : new HostLog(id, settings.hostLog, send)
+
+open(settings, id, hostLog, send).then(
   (keeper) => {
-    port.on('message', (message: ToKeeper) => receive(keeper, message))
+    port.on('message', (message: ToKeeper) => receive(keeper, hostLog, message))
     send({ type: 'open', supervisor: keeper.id })
   },
   (error) => send({ type: 'openFailed', error: messageOf(error) }),
 )
 
 async function open(
-  { store: settings, containment: kind, logLevel, loopTimeout }: KeeperSettings,
+  { store: settings, containment: kind, logLevel, loopTimeout, listened }: KeeperSettings,
+  id: string,
+  hostLog: HostLog | null,
   send: SendToHost,
 ): Promise<Keeper> {
-  const { log, close: closeLog } = await openLog(logLevel)
+  const { log: own, close: closeLog } = await openLog(logLevel)
+  const log = hostLog === null ? own : tee(logLevel === 'silent' ? [hostLog] : [own, hostLog])
+  const news = new News(log, hostLog !== null || logLevel !== 'silent', send)
+  news.listened(listened)
   // A bug in one run's ending must not end the supervision of all the others.
   process.on('unhandledRejection', (error) => log.error({ err: error }, 'a rejection that nobody handled'))
   // Whoever only looks launches nothing, and ends nothing that others left.
   const wanted = settings?.observe ? 'group' : kind
   const containment = await openContainment(wanted, (why) => log.warn({}, why))
   const identity = await self()
-  const id = newIdentifier('s')
   const host = hostname()
-  const parts = { id, host, identity, containment, log, closeLog, send, loopTimeout }
+  const parts = { id, host, identity, containment, log, news, closeLog, send, loopTimeout }
   if (settings === null) return watching(new Keeper({ ...parts, store: null }))
   const writers = new StoppedWriters(identity, log)
   const store = await openStore(settings.location, {
     create: !settings.observe,
     onLocked: () => writers.letFinish(store),
+    onTrouble: (error) => news.store(store.location, error),
   })
   const keeper = new Keeper({ ...parts, store })
   for (const supervisor of settings.gone) keeper.bury(supervisor)
@@ -64,7 +75,7 @@ function watching(keeper: Keeper): Keeper {
   return keeper
 }
 
-function receive(keeper: Keeper, message: ToKeeper): void {
+function receive(keeper: Keeper, hostLog: HostLog | null, message: ToKeeper): void {
   switch (message.type) {
     case 'call':
       answer(keeper, message.id, message.call)
@@ -83,15 +94,21 @@ function receive(keeper: Keeper, message: ToKeeper): void {
     case 'opened':
       keeper.trees.get(message.tree)?.opened()
       break
+    case 'hasten':
+      hasten(keeper, message.haste)
+      break
+    case 'listen':
+      keeper.news.listened(message.names)
+      break
+    case 'logged':
+      hostLog?.taken(message.count)
+      break
     case 'alive':
       keeper.hostLoop.answered()
       break
     case 'still':
       keeper.runs.get(message.of)?.stallWatch?.heard(message.still)
       keeper.trees.get(message.of)?.heard(message.still)
-      break
-    case 'hurry':
-      hurry(keeper)
       break
     case 'cancelTree': {
       keeper.launches.get(message.tree)?.(message.grace)

@@ -48,8 +48,12 @@ export async function recoverIfGone(keeper: Keeper, run: StoredRun): Promise<boo
   await once(keeper, run, async () => {
     const hold = await keeper.store.takeOverIfUnchanged(run, keeper.id, Date.now())
     // A run that waited has no tree and no lock: the claim itself has ended it.
-    if (hold !== null && run.state !== 'waiting')
-      await endClaimed(keeper, run, hold, `its supervisor, pid ${identity.pid}, ${why}`)
+    if (hold === null) return
+    if (run.state === 'waiting') {
+      keeper.news.recovered(run, { state: 'lost', cause: 'lost' }, { killed: 0, proof: null })
+      return
+    }
+    await endClaimed(keeper, run, hold, `its supervisor, pid ${identity.pid}, ${why}`)
   })
   return true
 }
@@ -89,6 +93,7 @@ async function howGone(keeper: Keeper, supervisor: SupervisorRecord): Promise<'d
 /** The run is ours: its trees are ended, and then the run. */
 async function endClaimed(keeper: Keeper, run: StoredRun, hold: Hold, why: string): Promise<void> {
   const { bounds } = keeper
+  keeper.news.claimed(run, why)
   const trees = await keeper.store.trees(run.id)
   const left = trees.filter(({ end }) => end === null)
   const { socket } = run.supervisor
@@ -123,9 +128,6 @@ async function endClaimed(keeper: Keeper, run: StoredRun, hold: Hold, why: strin
   const words = [...lastWords, ...unrecorded.map(({ path }) => path)]
   await Promise.all(words.map((path) => rm(path, { force: true })))
   keeper.wakeSocket?.ended(run.id)
-  keeper.log.warn(
-    { run: run.id, session: run.session, state: outcome.state, killed: report.killed },
-    'recovered a run',
-  )
+  keeper.news.recovered(run, outcome, { killed: report.killed, proof: ending.tree?.proof ?? null })
   if (admitted !== null) keeper.onAdmitted(admitted)
 }

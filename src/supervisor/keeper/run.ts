@@ -41,6 +41,9 @@ export class SupervisedRun {
   /** How many subagents it has started here. */
   subagents = 0
   readonly liveTrees = new Set<SupervisedTree>()
+  readonly #since = performance.now()
+  /** How long it waited for its session, in milliseconds; from admission on. */
+  waitedMs = 0
   readonly #reports: Array<Awaited<SupervisedTree['result']>> = []
   readonly #launches = new Set<Promise<unknown>>()
   #treesEnd: TreesEnd | null = null
@@ -56,6 +59,11 @@ export class SupervisedRun {
 
   get id(): string {
     return this.request.run
+  }
+
+  /** Milliseconds since it was asked for. */
+  get ageMs(): number {
+    return Math.round(performance.now() - this.#since)
   }
 
   /** The run is in the store: from here on others may change it there. */

@@ -44,7 +44,7 @@ export class StoppedWriters {
     for (const { id, identity } of await store.supervisors()) {
       if (!holders.includes(identity.pid) || !this.#isHere(identity) || !isStopped(identity)) continue
       this.#log.warn(
-        { supervisor: id, pid: identity.pid },
+        { writer: id, pid: identity.pid },
         'a supervisor was stopped in the middle of a write: it is continued until that is done',
       )
       await finishWrite(store, identity)

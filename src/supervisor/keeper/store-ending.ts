@@ -14,12 +14,16 @@ export async function storeEnding(
   endSubagents: () => Promise<void>,
 ): Promise<Finished> {
   let record = ending
+  let isFirst = true
   for (let pause = 20; ; pause = Math.min(pause * 2, 2000)) {
     try {
       return await keeper.store.finishIfHeld(hold, record)
     } catch (error) {
       if (isCoppiceError(error, 'run_lost')) throw error
-      keeper.log.error({ run: hold.run, err: error }, 'could not store the ending; trying again')
+      // Once: how long it lasts is the store's own news.
+      const level = isFirst ? 'error' : 'debug'
+      keeper.log[level]({ run: hold.run, err: error }, 'could not store the ending; trying again')
+      isFirst = false
       // One that came in the last moment keeps the run from ending.
       await endSubagents().catch(() => {})
       // An ending that cannot be written down as it is would be refused for ever; its cause still can.

@@ -132,8 +132,8 @@ export const mutants: Readonly<Record<string, Mutant>> = {
     edits: [
       {
         file: recovery,
-        find: 'const gone = await howGone(keeper, supervisor);\n    if (gone === null)\n        return;',
-        put: 'return;',
+        find: 'const gone = await howGone(keeper, supervisor);\n    if (gone === null)\n        return false;',
+        put: 'return false;',
       },
     ],
   },
