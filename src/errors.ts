@@ -92,8 +92,15 @@ export function toErrorMessage(error: CoppiceError): ErrorMessage {
   return { code, message, details, ...(cause === undefined ? {} : { cause: cloneable(cause) }) }
 }
 
+/** Without a stack: it would show how messages are received, and a run that is never forgotten would keep a kilobyte of it. */
 export function fromErrorMessage({ code, message, details, cause }: ErrorMessage): CoppiceError {
-  return new CoppiceError(code, message, cause === undefined ? details : { ...details, cause })
+  const { stackTraceLimit } = Error
+  Error.stackTraceLimit = 0
+  try {
+    return new CoppiceError(code, message, cause === undefined ? details : { ...details, cause })
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit
+  }
 }
 
 /** A cause may hold anything, sockets and functions too; what cannot cross is told by its text. */

@@ -16,7 +16,8 @@ export type {
   SupervisorEvents,
   Transition,
 } from './supervisor/events.js'
-export type { AttemptContext, AttemptEntry } from './supervisor/host/attempt.js'
+export type { AttemptEntry } from './supervisor/host/attempt.js'
+export type { AttemptContext, AttemptFunction } from './supervisor/host/attempt-once.js'
 export type { AttemptOptions } from './supervisor/host/attempt-options.js'
 export type { CancelOptions } from './supervisor/host/cancel-options.js'
 export type { CloseOptions } from './supervisor/host/close-options.js'

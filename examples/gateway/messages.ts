@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { isCoppiceError, type RunHandle } from 'coppice'
 import { answer, type Surroundings } from './agent.ts'
 
@@ -31,6 +32,7 @@ async function stored(handle: RunHandle<string>, { supervisor }: Surroundings): 
   })
   while ((await supervisor.show(handle.id)) === null) {
     if (refusal !== null) throw refusal
+    await sleep(5)
   }
 }
 

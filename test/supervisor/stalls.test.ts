@@ -96,6 +96,19 @@ describe('what counts as progress', () => {
     expect(outcome).toMatchObject({ state: 'succeeded' })
   })
 
+  test('the pause between two attempts, however long, and the beginning of the next', async ({ scene }) => {
+    const { outcome, error: value } = await endOf(scene, (run) =>
+      run.attempt(
+        ({ number }) => {
+          if (number === 1) throw Object.assign(new Error('busy'), { status: 529 })
+          return run.exec('sleep', ['0.7']).then(() => 'answered')
+        },
+        { backoff: { initial: '1.5s', longest: '1.5s' } },
+      ),
+    )
+    expect({ value, state: outcome.state }).toEqual({ value: 'answered', state: 'succeeded' })
+  })
+
   test('the turn in a queue that a subagent waits for', async ({ scene }) => {
     const supervisor = await open(scene)
     const holder = supervisor.start({ session: 'b' }, (run) => ticks(run))

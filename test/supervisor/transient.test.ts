@@ -6,6 +6,9 @@ import { isTransient } from '#src/supervisor/host/transient.js'
 const error = (fields: object, cause?: unknown) =>
   Object.assign(new Error('failed', cause === undefined ? {} : { cause }), fields)
 
+const deep = (depth: number): Error =>
+  depth === 0 ? error({ code: 'ECONNRESET' }) : error({}, deep(depth - 1))
+
 class APIConnectionError extends Error {}
 class APIUserAbortError extends Error {}
 
@@ -17,7 +20,7 @@ const hostile = new Proxy(new Error(), {
 const ring: { cause?: unknown } = {}
 ring.cause = ring
 
-describe('errors after which the same call may succeed', () => {
+describe('case 21: errors after which the same call may succeed', () => {
   test.each<readonly [string, unknown]>([
     ...[408, 409, 429, 500, 502, 503, 504, 529].map(
       (status) => [`status ${status}`, error({ status })] as const,
@@ -39,12 +42,14 @@ describe('errors after which the same call may succeed', () => {
   })
 })
 
-describe('errors that would come again', () => {
+describe('case 21: errors that would come again', () => {
   test.each<readonly [string, unknown]>([
     ...[400, 401, 403, 404, 413, 422].map((status) => [`status ${status}`, error({ status })] as const),
     ['a status before what lies below', error({ status: 400 }, error({ code: 'ECONNRESET' }))],
     ['no such host', error({ code: 'ENOTFOUND' })],
     ['an abort', new DOMException('aborted', 'AbortError')],
+    ['an abort, whatever lies below', error({ name: 'AbortError' }, error({ code: 'ECONNRESET' }))],
+    ['a code far below', deep(20)],
     ['an abort of an SDK', new APIUserAbortError('Request was aborted.')],
     ['the run’s time-out', new CoppiceError('run_timed_out', 'too slow')],
     ['the run’s end below', error({}, new CoppiceError('run_cancelled', 'enough'))],
@@ -59,7 +64,7 @@ describe('errors that would come again', () => {
   })
 })
 
-describe('how long the server asks to be left alone', () => {
+describe('case 21: how long the server asks to be left alone', () => {
   const now = Date.parse('2026-01-01T00:00:00Z')
   test.each([
     [{ 'retry-after': '7' }, 7_000],

@@ -4,26 +4,17 @@ import {
   halfJitterGenerator,
   handleWhen,
   type IBackoff,
-  noop,
   retry,
-  TimeoutStrategy,
-  timeout,
 } from 'cockatiel'
-import ms from 'ms'
 import { CoppiceError } from '../../errors.js'
 import type { ThrownRecord } from '../../store/contract.js'
 import { longestDelay } from '../../timers.js'
+import { type AttemptFunction, attemptOnce } from './attempt-once.js'
 import { type AttemptOptions, type ParsedAttempt, parseAttempt } from './attempt-options.js'
 import { retryAfterOf } from './retry-after.js'
 import { thrownRecord } from './thrown.js'
 
-/** What the function of `run.attempt` gets. */
-export interface AttemptContext {
-  /** From 1. */
-  readonly number: number
-  /** Aborts when this attempt's time is up, or when the run begins to end; its reason is a `CoppiceError`. */
-  readonly signal: AbortSignal
-}
+export type { AttemptContext } from './attempt-once.js'
 
 /** The entry that a failed attempt leaves in the transcript. */
 export interface AttemptEntry {
@@ -48,6 +39,8 @@ type Next = Pick<AttemptEntry, 'pauseMs' | 'gaveUp'>
 export interface AttemptingRun {
   readonly signal: AbortSignal
   append(entry: AttemptEntry): Promise<string>
+  /** A new attempt is progress. */
+  progress(): void
   /** Throws where the run has ended. */
   refuseAfterEnd(): void
   /** Milliseconds until it runs out of time. */
@@ -60,20 +53,28 @@ export class Attempts {
   readonly #mostRetries: number
   #calls = 0
   #retries = 0
+  #pausedUntil = 0
 
   constructor(run: AttemptingRun, mostRetries: number) {
     this.#run = run
     this.#mostRetries = mostRetries
   }
 
-  make<T>(fn: (context: AttemptContext) => T | PromiseLike<T>, options: AttemptOptions): Promise<T> {
+  /** Whether one waits for its turn to try again. */
+  get isPausing(): boolean {
+    return performance.now() < this.#pausedUntil
+  }
+
+  make<T>(fn: AttemptFunction<T>, options: AttemptOptions): Promise<T> {
     return untilAborted(this.#run.signal, this.#make(fn, options))
   }
 
-  async #make<T>(fn: (context: AttemptContext) => T | PromiseLike<T>, options: AttemptOptions): Promise<T> {
+  async #make<T>(fn: AttemptFunction<T>, options: AttemptOptions): Promise<T> {
     this.#run.refuseAfterEnd()
     const { signal } = this.#run
     const asked = parseAttempt(options)
+    if (typeof fn !== 'function')
+      throw new CoppiceError('invalid_option', `fn: ${String(fn)} is no function that makes one attempt`)
     const call = ++this.#calls
     const pauses = exponential(asked)
     let next: Next = { pauseMs: null, gaveUp: null }
@@ -85,9 +86,10 @@ export class Attempts {
     return policy.execute(async ({ attempt }) => {
       // cockatiel asks its signal before a pause, but not after it: an ended run would make one more attempt.
       signal.throwIfAborted()
+      this.#run.progress()
       const number = attempt + 1
       try {
-        return await withinTime({ fn, number, run: signal }, asked)
+        return await attemptOnce(fn, { number, signal }, asked)
       } catch (error) {
         signal.throwIfAborted()
         next = await this.#next(error, number, asked, pauses)
@@ -95,9 +97,10 @@ export class Attempts {
           coppice: 'attempt_failed',
           call,
           number,
-          error: thrownRecord(error),
+          error: shortRecord(error),
           ...next,
         })
+        this.#pausedUntil = performance.now() + (next.pauseMs ?? 0)
         throw error
       }
     })
@@ -115,6 +118,17 @@ export class Attempts {
   }
 }
 
+/** SDKs put the whole answer into the message, and a proxy's may be a page of HTML, again for each attempt. */
+const longestMessage = 2_000
+
+function shortRecord(error: unknown): ThrownRecord {
+  const record = thrownRecord(error)
+  const { message } = record
+  return message.length <= longestMessage
+    ? record
+    : { ...record, message: `${message.slice(0, longestMessage)}…` }
+}
+
 /** Half of each pause is chance, so that those whom one outage hit do not all come back at the same moment. */
 function exponential({ initial, longest }: ParsedAttempt): () => number {
   const factory = new ExponentialBackoff({
@@ -127,40 +141,6 @@ function exponential({ initial, longest }: ParsedAttempt): () => number {
     last = (last ?? factory).next(undefined)
     return last.duration
   }
-}
-
-/** One attempt, over when its time is up whatever `fn` does then: what that still brings is dropped. */
-async function withinTime<T>(
-  {
-    fn,
-    number,
-    run,
-  }: { fn: (context: AttemptContext) => T | PromiseLike<T>; number: number; run: AbortSignal },
-  asked: ParsedAttempt,
-): Promise<T> {
-  const late = new AbortController()
-  const signal = AbortSignal.any([run, late.signal])
-  const once = () => fn({ number, signal })
-  if (asked.timeout > longestDelay) return noop.execute(once)
-  // Without `abortOnReturn: false` a response that `fn` returns would be cut off before its body is read.
-  const strategy = { strategy: TimeoutStrategy.Aggressive, abortOnReturn: false }
-  const bounded = timeout(asked.timeout, strategy).dangerouslyUnref()
-  bounded.onTimeout(() => {
-    late.abort(timedOut(number, asked))
-    // Node asks the signals below only when it is asked itself: an abort of the run's would then be the first it sees.
-    signal.aborted
-  })
-  try {
-    return await bounded.execute(once)
-  } catch (error) {
-    // The abort makes `fn` throw as well, as a rule an AbortError, and it may be the first.
-    throw late.signal.aborted ? late.signal.reason : error
-  }
-}
-
-function timedOut(number: number, { attempts, timeout }: ParsedAttempt): CoppiceError {
-  const of = attempts === Number.POSITIVE_INFINITY ? '' : ` of ${attempts}`
-  return new CoppiceError('attempt_timed_out', `attempt ${number}${of} took longer than ${ms(timeout)}`)
 }
 
 /** As `work`, but rejects with the signal's reason at the moment of its abort. */

@@ -1,21 +1,24 @@
-import { CoppiceError, fromErrorMessage } from '../../errors.js'
+import { noLimits } from '../../containment/limits.js'
+import { CoppiceError, fromErrorMessage, isCoppiceError } from '../../errors.js'
+import { defaultBounds } from '../../runs/bounds.js'
 import type { Outcome } from '../../runs/outcome.js'
 import { isTerminal, type State } from '../../runs/states.js'
 import { deferred } from '../../timers.js'
 import type { Stillness } from '../messages.js'
 import { runError } from '../run-error.js'
-import { Activity, type Part, stillnessOf } from './activity.js'
+import type { Part } from './activity.js'
 import { type AttemptContext, Attempts } from './attempt.js'
 import type { AttemptOptions } from './attempt-options.js'
 import { type CancelOptions, parseCancel } from './cancel-options.js'
 import { ExecHandle } from './exec-handle.js'
 import { type ExecOptions, parseExec } from './exec-options.js'
 import type { KeeperLink } from './link.js'
+import { RunProgress } from './run-progress.js'
 import type { ParsedSpec, RunSpec } from './spec.js'
 import { thrownRecord } from './thrown.js'
 import type { RunSpan } from './tracing.js'
 import { untoldOutcome } from './untold-outcome.js'
-import { parseWaitBound, type WaitOptions, Waits } from './waits.js'
+import { parseWaitBound, type WaitOptions } from './waits.js'
 
 /** A run as its callback has it. */
 export interface Run {
@@ -76,10 +79,17 @@ export interface RunHandle<T> {
   cancel(options?: CancelOptions | string): Promise<Outcome>
 }
 
-/** Characters of a label that a message quotes. */
-const longestLabel = 200
-
 type RunChild = <T>(spec: RunSpec, fn: (run: Run) => T | Promise<T>) => Promise<T>
+
+/** What a run needs only while it lives: callbacks that never settle hold their runs for ever, and these are most of it. */
+interface Living {
+  readonly spec: ParsedSpec
+  readonly runChild: RunChild
+  readonly progress: RunProgress
+  attempts: Attempts | null
+  tellOutcome(outcome: Outcome): void
+  tellOver(error: CoppiceError): void
+}
 
 /** Both faces of a run on the host's thread. What it knows of the run's state is what the keeper said last. */
 export class HostRun implements BegunRun {
@@ -87,37 +97,42 @@ export class HostRun implements BegunRun {
   readonly session: string | null
   /** Null where nobody traces. */
   readonly span: RunSpan | null
-  readonly #spec: ParsedSpec
+  readonly outcome: Promise<Outcome>
+  /** Resolves when the caller need wait no longer: with the error of a run that did not just return or throw. */
+  readonly over: Promise<CoppiceError>
   readonly #link: KeeperLink
-  readonly #runChild: RunChild
   readonly #abort = new AbortController()
-  readonly #outcome = deferred<Outcome>()
-  readonly #over = deferred<CoppiceError>()
   #state: State = 'waiting'
-  readonly #activity = new Activity()
-  readonly #waits: Waits
-  /** The commands and subagents that are under way. */
-  readonly #parts = new Set<Part>()
-  #label: string | null = null
   #fence = 0
   #deadline = Number.POSITIVE_INFINITY
-  #attempts: Attempts | null = null
   #trees = 0
+  /** Until its end. */
+  #living: Living | null
 
   constructor(link: KeeperLink, spec: ParsedSpec, runChild: RunChild, span: RunSpan | null) {
+    const id = spec.request.run
+    const outcome = deferred<Outcome>()
+    const over = deferred<CoppiceError>()
     this.span = span
-    this.id = spec.request.run
+    this.id = id
     this.session = spec.request.session
-    this.#spec = spec
+    this.outcome = outcome.promise
+    this.over = over.promise
     this.#link = link
-    this.#runChild = runChild
-    this.#waits = new Waits((waits) => link.call('waits', { run: spec.request.run, waits }))
-    link.keepAlive(this.#outcome.promise)
-    link.listenToRun(this.id, (message) => {
+    this.#living = {
+      spec,
+      runChild,
+      progress: new RunProgress((waits) => link.call('waits', { run: id, waits })),
+      attempts: null,
+      tellOutcome: outcome.resolve,
+      tellOver: over.resolve,
+    }
+    link.keepAlive(this.outcome)
+    link.listenToRun(id, (message) => {
       if (message.type === 'ended') this.terminal(message.outcome)
       else if (message.type === 'abort') this.#stopping(fromErrorMessage(message.error))
-      else if (message.type === 'askStill') link.post({ type: 'still', of: this.id, still: this.stillness })
-      else if (message.type === 'unstored') this.#over.resolve(fromErrorMessage(message.error))
+      else if (message.type === 'askStill') link.post({ type: 'still', of: id, still: this.stillness })
+      else if (message.type === 'unstored') this.#living?.tellOver(fromErrorMessage(message.error))
     })
   }
 
@@ -125,15 +140,12 @@ export class HostRun implements BegunRun {
     return this.#fence
   }
 
-  /** How long neither it nor anything that it has started has made progress. */
+  /** How long neither it nor anything that it has started has made progress. One that waits for its session does so by right. */
   get stillness(): Stillness {
-    const wait = this.#waits.current
-    const isQueued = this.#state === 'waiting'
-    const at = wait === null ? 'its callback' : `waiting for ${wait.what}`
-    const doing = isQueued ? `waiting for session ${this.session}` : at
-    const own = { milliseconds: this.#activity.still, doing, isWaiting: isQueued || wait !== null }
-    const all = stillnessOf(own, this.#parts)
-    return this.#label === null ? all : { ...all, doing: `${all.doing}, after progress “${this.#label}”` }
+    if (this.#state === 'waiting' || this.#living === null)
+      return { milliseconds: 0, doing: `waiting for session ${this.session}`, isWaiting: true }
+    const { attempts, progress } = this.#living
+    return progress.stillness(attempts?.isPausing ?? false)
   }
 
   /** As its parent tells of it. */
@@ -153,13 +165,7 @@ export class HostRun implements BegunRun {
 
   /** Something that makes progress on the run's behalf, until it is over. */
   partOf(part: Part, over: Promise<unknown>): void {
-    this.#activity.touch()
-    this.#parts.add(part)
-    const done = () => {
-      this.#activity.touch()
-      this.#parts.delete(part)
-    }
-    over.then(done, done)
+    this.#living?.progress.add(part, over)
   }
 
   get state(): State {
@@ -170,15 +176,6 @@ export class HostRun implements BegunRun {
     return this.#abort.signal
   }
 
-  get outcome(): Promise<Outcome> {
-    return this.#outcome.promise
-  }
-
-  /** Resolves when the caller need wait no longer: with the error of a run that did not just return or throw. */
-  get over(): Promise<CoppiceError> {
-    return this.#over.promise
-  }
-
   /** Calls its callback, in which its span is the active one. */
   within<T>(callback: () => T): T {
     return this.span === null ? callback() : this.span.within(callback)
@@ -186,17 +183,19 @@ export class HostRun implements BegunRun {
 
   /** Resolves when the run has its session; rejects where it ends before it gets it. */
   async admit(): Promise<void> {
-    const { signal, request } = this.#spec
+    if (this.#living === null) throw this.signal.reason
+    const { spec, progress } = this.#living
+    const { signal, request } = spec
     const cancel = () => void this.cancel(reasonOf(signal)).catch(() => {})
     signal?.addEventListener('abort', cancel, { once: true })
-    this.#over.promise.then(() => signal?.removeEventListener('abort', cancel))
+    this.over.then(() => signal?.removeEventListener('abort', cancel))
     const admitted = this.#link.call('admit', request)
     if (signal?.aborted) cancel()
     try {
       const { fence } = await admitted
       this.#fence = fence
       this.span?.admitted(fence)
-      this.#activity.touch()
+      progress.touch()
       this.#deadline = performance.now() + request.bounds.timeout
       if (this.#state === 'waiting') this.#state = 'running'
     } catch (error) {
@@ -208,13 +207,13 @@ export class HostRun implements BegunRun {
 
   async append(entry: unknown): Promise<string> {
     this.#refuseAfterEnd()
-    this.#activity.touch()
+    this.#living?.progress.touch()
     return this.#link.call('append', { run: this.id, body: toJson('entry', entry) })
   }
 
   async draft(entry: unknown): Promise<void> {
     this.#refuseAfterEnd()
-    this.#activity.touch()
+    this.#living?.progress.touch()
     await this.#link.call('draft', { run: this.id, body: entry === null ? null : toJson('draft', entry) })
   }
 
@@ -222,8 +221,9 @@ export class HostRun implements BegunRun {
     const tree = `${this.id}.${++this.#trees}`
     // A command without bounds of its own has its run's.
     const unbounded = { timeout: Number.POSITIVE_INFINITY, stallTimeout: Number.POSITIVE_INFINITY }
-    const bounds = { ...this.#spec.request.bounds, ...unbounded }
-    const { limits } = this.#spec
+    const spec = this.#living?.spec
+    const bounds = { ...(spec?.request.bounds ?? defaultBounds), ...unbounded }
+    const limits = spec?.limits ?? noLimits
     const exec = parseExec({ run: this.id, tree }, command, args, options, { bounds, limits })
     const handle = new ExecHandle(
       {
@@ -244,39 +244,42 @@ export class HostRun implements BegunRun {
   progress(label?: string): void {
     if (label !== undefined && typeof label !== 'string')
       throw new CoppiceError('invalid_option', `progress: the label must be a text`)
-    this.#activity.touch()
-    if (label !== undefined) this.#label = label.slice(0, longestLabel)
+    this.#living?.progress.touch()
+    if (label !== undefined) this.#living?.progress.label(label)
   }
 
   async waitFor<T>(what: string, promise: PromiseLike<T>, options: WaitOptions): Promise<T> {
     // Whatever becomes of the wait, its rejection is this call's to tell.
     Promise.resolve(promise).catch(() => {})
     const bound = parseWaitBound(what, options)
-    this.#refuseAfterEnd()
+    const { progress } = this.#whileLiving()
     try {
-      return await this.#waits.for(what, promise, bound, this.signal)
+      return await progress.waits.for(what, promise, bound, this.signal)
     } finally {
-      this.#activity.touch()
+      progress.touch()
     }
   }
 
   async subagent<T>(spec: RunSpec, fn: (run: Run) => T | Promise<T>): Promise<T> {
-    this.#refuseAfterEnd()
+    const { runChild } = this.#whileLiving()
     if (this.signal.aborted) throw this.signal.reason
-    return this.#runChild({ ...spec, parent: this.id }, fn)
+    return runChild({ ...spec, parent: this.id }, fn)
   }
 
   attempt<T>(fn: (context: AttemptContext) => T | PromiseLike<T>, options: AttemptOptions = {}): Promise<T> {
-    this.#attempts ??= new Attempts(
+    const living = this.#living
+    if (living === null) return Promise.reject(this.#endedError())
+    living.attempts ??= new Attempts(
       {
         signal: this.signal,
         append: (entry) => this.append(entry),
+        progress: () => this.progress(),
         refuseAfterEnd: () => this.#refuseAfterEnd(),
         timeLeft: () => this.#deadline - performance.now(),
       },
-      this.#spec.retries,
+      living.spec.retries,
     )
-    return this.#attempts.make(fn, options)
+    return living.attempts.make(fn, options)
   }
 
   async check(): Promise<void> {
@@ -325,7 +328,7 @@ export class HostRun implements BegunRun {
     if (isTerminal(this.#state)) return
     this.#link.forgetRun(this.id)
     this.#stopping(error)
-    this.#over.resolve(error)
+    this.#living?.tellOver(error)
   }
 
   /** Ends the run for the host alone: nobody is left who could say more of it. */
@@ -341,8 +344,10 @@ export class HostRun implements BegunRun {
     this.span?.end(outcome)
     const error = runError({ run: this.id, session: this.session }, outcome.cause, outcome.message)
     if (!this.signal.aborted) this.#abort.abort(error)
-    this.#over.resolve(error)
-    this.#outcome.resolve(outcome)
+    const heard: unknown = this.signal.reason
+    this.#living?.tellOver(isSame(heard, error) ? heard : error)
+    this.#living?.tellOutcome(outcome)
+    this.#living = null
   }
 
   #stopping(error: CoppiceError): void {
@@ -350,13 +355,25 @@ export class HostRun implements BegunRun {
     if (!this.signal.aborted) this.#abort.abort(error)
   }
 
+  #whileLiving(): Living {
+    if (this.#living === null) throw this.#endedError()
+    return this.#living
+  }
+
   /** Until its end a run takes entries, so that a callback can write its partial work down; after it, nothing. */
   #refuseAfterEnd(): void {
-    if (!isTerminal(this.#state)) return
+    if (isTerminal(this.#state)) throw this.#endedError()
+  }
+
+  #endedError(): CoppiceError {
     const { id: run, session } = this
     const code = this.#state === 'lost' ? 'run_lost' : 'run_ended'
-    throw new CoppiceError(code, `run ${run} has ended as ${this.#state}`, { run, session })
+    return new CoppiceError(code, `run ${run} has ended as ${this.#state}`, { run, session })
   }
+}
+
+function isSame(heard: unknown, { code, message }: CoppiceError): heard is CoppiceError {
+  return isCoppiceError(heard, code) && heard.message === message
 }
 
 function reasonOf(signal: AbortSignal | null): string {
