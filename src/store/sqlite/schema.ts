@@ -41,19 +41,24 @@ function tables(): string {
       started_at INTEGER NOT NULL,
       renewed_at INTEGER NOT NULL,
       ttl INTEGER NOT NULL,
+      most_depth INTEGER NOT NULL,
+      most_subagents INTEGER NOT NULL,
       closed_at INTEGER
     ) STRICT;
 
     -- fence: of the last acquisition; last: the run that made it
+    -- breaker: JSON, only where failures are remembered
     CREATE TABLE sessions (
       id INTEGER PRIMARY KEY,
       key TEXT NOT NULL UNIQUE,
       fence INTEGER NOT NULL DEFAULT 0,
-      last INTEGER
+      last INTEGER,
+      breaker TEXT
     ) STRICT;
 
     -- turn: the fence of the first admission, which orders the transcript and outlives a takeover
     -- previous: the run that had the session before; no foreign key, which would read a page of long ago
+    -- breaker: the rules that it brought, JSON
     CREATE TABLE runs (
       seq INTEGER PRIMARY KEY,
       id TEXT NOT NULL UNIQUE,
@@ -75,6 +80,7 @@ function tables(): string {
       labels TEXT,
       message TEXT,
       ending TEXT,
+      breaker TEXT,
       CHECK (${stateCheck()}),
       CHECK ((fence IS NULL) = (turn IS NULL) AND (fence IS NULL) = (started_at IS NULL) AND ifnull(fence >= turn, 1)),
       CHECK ((ending IS NULL) = (ended_at IS NULL OR fence IS NULL))
