@@ -5,8 +5,11 @@ export type { Proof, Survivor } from './proof.js'
 export type { Cause } from './runs/causes.js'
 export type { Outcome } from './runs/outcome.js'
 export type { State, TerminalState } from './runs/states.js'
+export type { SubagentLimits } from './runs/subagents.js'
 export type { Size } from './sizes.js'
 export type { RunFilter, TranscriptItem, TranscriptRange } from './store/contract.js'
+export type { BreakerOptions } from './supervisor/host/breaker-options.js'
+export type { BudgetOptions, SessionBudgetOptions } from './supervisor/host/budget-options.js'
 export type { CancelOptions } from './supervisor/host/cancel-options.js'
 export type { ExecHandle, ExecResult } from './supervisor/host/exec-handle.js'
 export type { ExecOptions } from './supervisor/host/exec-options.js'
@@ -20,4 +23,4 @@ export {
   type Supervisor,
   type SupervisorOptions,
 } from './supervisor/host/supervisor.js'
-export type { RunView, SessionView, TreeView } from './supervisor/host/views.js'
+export type { BreakerView, RunView, SessionView, TreeView } from './supervisor/host/views.js'

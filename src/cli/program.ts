@@ -55,6 +55,7 @@ function program(): Command {
   addShow(program)
   addTranscript(program)
   addCancel(program)
+  addBreaker(program)
   return program
 }
 
@@ -162,6 +163,15 @@ function addCancel(program: Command): void {
     .addOption(new Option('--force', 'take the run from its supervisor, also one that does not answer'))
     .addHelpText('after', '\nExample: coppice cancel --session demo --reason "wrong branch"')
     .action(async (run: string | undefined, options) => (await import('./cancel.js')).cancel(run, options))
+}
+
+function addBreaker(program: Command): void {
+  withJson(program.command('breaker'))
+    .description('Shows whether a session’s breaker is open, since when and why, and closes it.')
+    .argument('<session>', 'the session’s key')
+    .option('--close', 'close it and forget the failures')
+    .addHelpText('after', '\nExample: coppice breaker demo --close')
+    .action(async (session: string, options) => (await import('./breaker.js')).breaker(session, options))
 }
 
 function withJson(command: Command): Command {

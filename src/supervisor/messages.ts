@@ -3,7 +3,9 @@ import type { Limits } from '../containment/limits.js'
 import type { StopPlan } from '../containment/stop-plan.js'
 import type { ErrorMessage } from '../errors.js'
 import type { Bounds } from '../runs/bounds.js'
+import type { Breaker, BreakerRules } from '../runs/breaker.js'
 import type { Outcome } from '../runs/outcome.js'
+import type { SubagentLimits } from '../runs/subagents.js'
 import type {
   Priority,
   RunFilter,
@@ -14,6 +16,7 @@ import type {
   TranscriptItem,
   TranscriptRange,
 } from '../store/contract.js'
+import type { Budget } from './budget.js'
 
 /**
  * Everything that the host's thread and the keeper's thread say to each other. The port keeps the order, so an
@@ -27,6 +30,9 @@ export interface KeeperSettings {
   /** The kind that is insisted on; null for the best that works here. */
   readonly containment: ContainmentKind | null
   readonly logLevel: string
+  readonly budget: Budget
+  /** What its runs may have of subagents. */
+  readonly subagents: SubagentLimits
 }
 
 export interface StoreSettings {
@@ -46,8 +52,8 @@ export interface Calls {
   append: { ask: { run: string; body: string }; answer: string }
   draft: { ask: { run: string; body: string | null }; answer: undefined }
   check: { ask: { run: string }; answer: undefined }
-  /** Resolves when the tree is launched. */
-  launch: { ask: TreeRequest; answer: { pid: number; pipes: HostPipes | null } }
+  /** Resolves when the tree is launched, or was cancelled before there was a place for it. */
+  launch: { ask: TreeRequest; answer: Launched | NeverLaunched }
   /** Resolves when the run has ended; it may be any process's run. */
   cancel: { ask: CancelRequest; answer: Outcome }
   find: { ask: RunFilter; answer: StoredRun[] }
@@ -55,11 +61,23 @@ export interface Calls {
   look: { ask: { run: string }; answer: StoredRun | null }
   trees: { ask: { run: string }; answer: StoredTree[] }
   sessions: { ask: undefined; answer: StoredSession[] }
+  breaker: { ask: { session: string }; answer: Breaker | null }
+  /** Answers with the breaker as it was. */
+  closeBreaker: { ask: { session: string }; answer: Breaker | null }
   transcript: { ask: { session: string; range: TranscriptRange }; answer: TranscriptItem[] }
   /** Ends what another keeper of this process left when it died: the runs of its store's id, or bare trees. */
   bury: { ask: { supervisor: string | null; trees: readonly string[] }; answer: undefined }
   /** Ends every run and tree within this many milliseconds where that is less than their bounds. */
   close: { ask: { within: number }; answer: undefined }
+}
+
+export interface Launched {
+  readonly pid: number
+  readonly pipes: HostPipes | null
+}
+
+export interface NeverLaunched {
+  readonly neverLaunched: TreeResult
 }
 
 export type CallName = keyof Calls
@@ -79,6 +97,10 @@ export interface RunRequest {
   readonly interrupts: boolean
   /** How many runs may wait for its session. */
   readonly maxWaiters: number
+  /** What the trees of its session may take together. */
+  readonly sessionBudget: { readonly trees: number; readonly limits: Limits }
+  /** What opens its session's breaker; null where it brings no rules. */
+  readonly breaker: BreakerRules | null
 }
 
 export interface TreeRequest {

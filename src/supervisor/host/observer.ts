@@ -1,7 +1,17 @@
 import type { RunFilter, TranscriptItem, TranscriptRange } from '../../store/contract.js'
+import { unbounded } from './budget-options.js'
 import { KeeperLink } from './link.js'
 import { type StateOptions, storeSettings } from './state.js'
-import { type RunView, type SessionView, type TreeView, viewRun, viewSession, viewTree } from './views.js'
+import {
+  type BreakerView,
+  type RunView,
+  type SessionView,
+  type TreeView,
+  viewBreaker,
+  viewRun,
+  viewSession,
+  viewTree,
+} from './views.js'
 
 /** What can be seen of a store: the runs, sessions and transcripts of every process that shares it. */
 export class Observer {
@@ -31,6 +41,11 @@ export class Observer {
     return (await this.link.call('sessions', undefined)).map(viewSession)
   }
 
+  /** What is remembered of a session's failures; null where there is nothing. */
+  async breaker(session: string): Promise<BreakerView | null> {
+    return viewBreaker(await this.link.call('breaker', { session }))
+  }
+
   /** The session's entries and endings, the oldest first. */
   transcript(session: string, range: TranscriptRange = {}): Promise<TranscriptItem[]> {
     return this.link.call('transcript', { session, range })
@@ -48,6 +63,7 @@ export async function openObserver(options: StateOptions): Promise<Observer> {
       store: { ...storeSettings(options), observe: true },
       containment: 'group',
       logLevel: 'silent',
+      ...unbounded,
     }),
   )
 }

@@ -1,3 +1,4 @@
+import { smallerLimits } from '../../containment/limits.js'
 import { CoppiceError, fromErrorMessage } from '../../errors.js'
 import type { Outcome } from '../../runs/outcome.js'
 import { isTerminal, type State } from '../../runs/states.js'
@@ -141,6 +142,7 @@ export class HostRun implements BegunRun {
     const bounds = { ...this.#spec.request.bounds, timeout: Number.POSITIVE_INFINITY }
     const { limits } = this.#spec
     const exec = parseExec({ run: this.id, tree }, command, args, options, { bounds, limits })
+    const told = smallerLimits(exec.request.limits, this.#spec.request.sessionBudget.limits)
     return new ExecHandle(
       {
         link: async () => {
@@ -151,6 +153,7 @@ export class HostRun implements BegunRun {
         error: () => this.signal.reason as CoppiceError,
       },
       exec,
+      told,
     )
   }
 

@@ -2,7 +2,16 @@ import { type ContainmentKind, containmentKinds } from '../../containment/contra
 import { type Duration, parseDuration } from '../../durations.js'
 import { CoppiceError, isCoppiceError } from '../../errors.js'
 import type { Outcome } from '../../runs/outcome.js'
+import type { SubagentLimits } from '../../runs/subagents.js'
 import type { KeeperSettings } from '../messages.js'
+import { type BreakerOptions, parseBreaker } from './breaker-options.js'
+import {
+  type BudgetOptions,
+  parseBudget,
+  parseSessionBudgets,
+  parseSubagents,
+  type SessionBudgetOptions,
+} from './budget-options.js'
 import { buryKeeper } from './burial.js'
 import { type CancelOptions, parseCancel } from './cancel-options.js'
 import { type LimitOptions, parseLimits } from './limit-options.js'
@@ -13,14 +22,21 @@ import { type BegunRun, HostRun, type Run, type RunHandle } from './run.js'
 import { closeOnSignal } from './signals.js'
 import { parseSpec, type RunDefaults, type RunSpec } from './spec.js'
 import { type StateOptions, stateOptionNames, storeSettings } from './state.js'
+import { type BreakerView, viewBreaker } from './views.js'
 
 export interface SupervisorOptions extends BoundOptions, StateOptions {
   /** Close on SIGINT, SIGTERM and SIGHUP, then die of the signal; a second one skips the grace. Default false. */
   readonly handleSignals?: boolean
   /** Insists on this kind: `launch_failed` where it cannot be had. Default: the best that works here. */
   readonly containment?: ContainmentKind
-  /** How many runs may wait for one session; another is refused as `queue_full`. Default 1,000. */
-  readonly maxWaiters?: number
+  /** What it does at once, over all its sessions. Default: no bound. */
+  readonly budget?: BudgetOptions
+  /** What each session may take; a function where that depends on the session. Default: 1,000 waiting runs. */
+  readonly sessionBudget?: SessionBudgetOptions | ((session: string) => SessionBudgetOptions)
+  /** How deep subagents may start subagents, and how many of one run may be alive at once. Default: 8 and 64. */
+  readonly subagents?: Partial<SubagentLimits>
+  /** When a session refuses runs for a while, because so many have failed. Default: never. */
+  readonly breaker?: BreakerOptions | false
   /** What each tree may take, where its run or command asks for nothing else. Default: no limit. */
   readonly limits?: LimitOptions
   /** What the keeper writes to stderr, by pino's levels. Default `silent`. */
@@ -33,7 +49,10 @@ const known = [
   'handleSignals',
   'limits',
   'logLevel',
-  'maxWaiters',
+  'budget',
+  'sessionBudget',
+  'subagents',
+  'breaker',
   ...boundNames,
 ]
 
@@ -48,25 +67,19 @@ export async function openSupervisor(options: SupervisorOptions = {}): Promise<S
   const defaults = {
     bounds: parseBounds(options),
     limits: parseLimits(options.limits),
-    maxWaiters: parseMaxWaiters(options.maxWaiters),
+    sessionBudget: parseSessionBudgets(options.sessionBudget),
+    breaker: parseBreaker(options.breaker),
   }
   const settings: KeeperSettings = {
     store: storeSettings(options),
     containment: parseContainment(options.containment),
     logLevel: options.logLevel ?? 'silent',
+    budget: parseBudget(options.budget),
+    subagents: parseSubagents(options.subagents),
   }
   const supervisor = new Supervisor(settings, await KeeperLink.open(settings), defaults)
   if (options.handleSignals === true) supervisor.closeOnSignal()
   return supervisor
-}
-
-function parseMaxWaiters(value: unknown = 1_000): number {
-  if (value === Number.POSITIVE_INFINITY) return Number.MAX_SAFE_INTEGER
-  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value
-  throw new CoppiceError(
-    'invalid_option',
-    `maxWaiters: ${String(value)} is no whole number of 0 or more, nor Infinity`,
-  )
 }
 
 function parseContainment(kind: unknown): ContainmentKind | null {
@@ -139,6 +152,11 @@ export class Supervisor extends Observer {
       target: typeof target === 'string' ? { run: target } : target,
       ...parseCancel(options),
     })
+  }
+
+  /** Closes a session's breaker and forgets its failures. Resolves to the breaker as it was, null where there was none. */
+  async closeBreaker(session: string): Promise<BreakerView | null> {
+    return viewBreaker(await this.link.call('closeBreaker', { session }))
   }
 
   /** Closes with the process's first SIGINT, SIGTERM or SIGHUP; the option `handleSignals` of `openSupervisor`. */

@@ -1,8 +1,9 @@
 import { CoppiceError } from '../../errors.js'
 import type { KeeperSettings } from '../messages.js'
+import { unbounded } from './budget-options.js'
 import { KeeperLink } from './link.js'
 
-const settings: KeeperSettings = { store: null, containment: null, logLevel: 'silent' }
+const settings: KeeperSettings = { store: null, containment: null, logLevel: 'silent', ...unbounded }
 let keeper: Promise<KeeperLink> | null = null
 
 /** The one keeper of trees without a run in this process, opened by the first; idle, it keeps nothing alive. */

@@ -1,10 +1,10 @@
-import type { ErrorDetails } from '../../errors.js'
-import type { Refused, StoredRun } from '../../store/contract.js'
+import type { Admission, StoredRun } from '../../store/contract.js'
 import { describeHolder } from '../../store/holder-text.js'
 import { after } from '../../timers.js'
 import { begin, endedWaiting, endOurs, leave } from './admitted.js'
 import type { Keeper } from './keeper.js'
 import { recoverIfGone } from './recovery.js'
+import { detailsOf, holderDetails } from './refused.js'
 import type { SupervisedRun } from './run.js'
 import { tellNews } from './wake.js'
 
@@ -23,18 +23,10 @@ export async function admitAgain(keeper: Keeper, run: SupervisedRun): Promise<vo
 /** Whoever holds the session that the run did not get. */
 async function ask(keeper: Keeper, run: SupervisedRun): Promise<StoredRun | null> {
   const { request } = run
-  const answer = await keeper.store.admit({
-    run: request.run,
-    supervisor: keeper.id,
-    session: request.session,
-    parent: request.parent,
-    request: request.request,
-    priority: request.priority,
-    interrupts: request.interrupts,
-    maxWaiters: request.maxWaiters,
-    labels: request.labels,
-    at: Date.now(),
-  })
+  const admission = admissionOf(keeper, run)
+  const answer = keeper.places.isFullFor(run, keeper.runs.values())
+    ? await keeper.store.refuse(admission, 'queue_full', 'as many runs of its supervisor wait as may')
+    : await keeper.store.admit(admission)
   run.markStored()
   keeper.lookout.watch()
   if (answer.state === 'running') begin(keeper, run, answer.fence)
@@ -44,22 +36,29 @@ async function ask(keeper: Keeper, run: SupervisedRun): Promise<StoredRun | null
   return answer.holder
 }
 
+function admissionOf(keeper: Keeper, { request }: SupervisedRun): Admission {
+  return {
+    run: request.run,
+    supervisor: keeper.id,
+    session: request.session,
+    parent: request.parent,
+    request: request.request,
+    priority: request.priority,
+    interrupts: request.interrupts,
+    maxWaiters: request.maxWaiters,
+    mostWaiting: keeper.places.mostWaiting,
+    breaker: request.breaker,
+    labels: request.labels,
+    at: Date.now(),
+  }
+}
+
 /** The store has stopped the holder already; its supervisor is told so at once. */
 function interrupt(keeper: Keeper, { id, stop, supervisor }: StoredRun): void {
   if (stop === null) return
   const ours = keeper.runs.get(id)
   if (ours !== undefined) void endOurs(keeper, ours, stop)
   else if (supervisor.socket !== null) tellNews(supervisor.socket, id)
-}
-
-function detailsOf({ holder, queueLength, ring }: Refused): ErrorDetails {
-  return { ...holderDetails(holder), queueLength, ...(ring === null ? {} : { ring }) }
-}
-
-function holderDetails(holder: StoredRun | null): ErrorDetails {
-  if (holder === null) return {}
-  const { id, startedAt, createdAt, supervisor } = holder
-  return { holder: id, since: new Date(startedAt ?? createdAt).toISOString(), supervisor: supervisor.id }
 }
 
 async function queue(keeper: Keeper, run: SupervisedRun, holder: StoredRun | null): Promise<void> {

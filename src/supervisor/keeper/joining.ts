@@ -17,10 +17,11 @@ export async function join(keeper: Keeper, ttl: number, runtimeDir: string): Pro
     warn(error)
     return null
   })
-  const { id, host, identity, store } = keeper
+  const { id, host, identity, store, subagents } = keeper
   const now = Date.now()
   const socket = keeper.wakeSocket?.path ?? null
-  await leased(store.register({ id, host, identity, socket, ttl, startedAt: now, renewedAt: now }))
+  const record = { id, host, identity, socket, ttl, startedAt: now, renewedAt: now }
+  await leased(store.register(record, subagents))
   keeper.isJoined = true
   // Until the very end: trees that a close gives their grace are leased as well.
   const renewing = setInterval(() => leased(store.renew(id, Date.now())).catch(warn), ttl / 3)

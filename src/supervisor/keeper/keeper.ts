@@ -3,14 +3,18 @@ import { CoppiceError, toErrorMessage } from '../../errors.js'
 import type { Identity } from '../../identity.js'
 import { type Bounds, defaultBounds } from '../../runs/bounds.js'
 import type { Outcome } from '../../runs/outcome.js'
+import { defaultSubagents, type SubagentLimits } from '../../runs/subagents.js'
 import type { Finished, Store } from '../../store/contract.js'
 import { deferred } from '../../timers.js'
+import { type Budget, noBudget } from '../budget.js'
 import type { SendToHost } from '../messages.js'
 import { Heartbeats } from './heartbeats.js'
 import type { Log } from './log.js'
 import { Lookout } from './lookout.js'
+import { Places } from './places.js'
 import type { SupervisedRun } from './run.js'
 import type { SupervisedTree } from './tree.js'
+import { TreePlaces } from './tree-places.js'
 import type { WakeSocket } from './wake.js'
 
 /** What a keeper is made of; a keeper of trees alone has no `store`. */
@@ -23,6 +27,9 @@ export interface KeeperParts {
   readonly log: Log
   readonly closeLog: () => Promise<void>
   readonly send: SendToHost
+  /** Default: none. */
+  readonly budget?: Budget
+  readonly subagents?: SubagentLimits
 }
 
 /** The supervising thread's state: its runs, its trees, and where their ends are told. */
@@ -36,6 +43,9 @@ export class Keeper {
   readonly closeLog: () => Promise<void>
   readonly send: SendToHost
   readonly bounds: Bounds = defaultBounds
+  readonly subagents: SubagentLimits
+  readonly places: Places
+  readonly treePlaces: TreePlaces
   readonly runs = new Map<string, SupervisedRun>()
   readonly trees = new Map<string, SupervisedTree>()
   /** Launches that are under way, by the ids of their trees: cancels them, with this grace or their own. */
@@ -62,6 +72,10 @@ export class Keeper {
     this.log = parts.log
     this.closeLog = parts.closeLog
     this.send = parts.send
+    const budget = parts.budget ?? noBudget
+    this.subagents = parts.subagents ?? defaultSubagents
+    this.places = new Places(budget)
+    this.treePlaces = new TreePlaces(budget, (run) => this.#familyOf(run))
   }
 
   get store(): Store {
@@ -110,9 +124,20 @@ export class Keeper {
     return this.unfinishedRuns().some(({ progress }) => progress.state === 'waiting')
   }
 
+  #familyOf(run: SupervisedRun): Set<SupervisedRun> {
+    const family = new Set<SupervisedRun>()
+    for (let next: SupervisedRun | undefined = run; next !== undefined; ) {
+      family.add(next)
+      const { parent }: SupervisedRun['request'] = next.request
+      next = parent === null ? undefined : this.runs.get(parent)
+    }
+    return family
+  }
+
   /** A run is terminal in the store: tells everybody who waits for that. */
   ended(run: SupervisedRun, outcome: Outcome): void {
     this.runs.delete(run.id)
+    this.places.leave(run)
     this.wakeSocket?.ended(run.id)
     this.send({ type: 'ended', run: run.id, outcome })
     const { state, cause, session } = outcome

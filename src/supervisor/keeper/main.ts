@@ -32,7 +32,7 @@ open(workerData as KeeperSettings, send).then(
 )
 
 async function open(
-  { store: settings, containment: kind, logLevel }: KeeperSettings,
+  { store: settings, containment: kind, logLevel, budget, subagents }: KeeperSettings,
   send: SendToHost,
 ): Promise<Keeper> {
   const { log, close: closeLog } = await openLog(logLevel)
@@ -44,7 +44,7 @@ async function open(
   const identity = await self()
   const id = newIdentifier('s')
   const host = hostname()
-  const parts = { id, host, identity, containment, log, closeLog, send }
+  const parts = { id, host, identity, containment, log, closeLog, send, budget, subagents }
   if (settings === null) return new Keeper({ ...parts, store: null })
   const writers = new StoppedWriters(identity, log)
   const store = await openStore(settings.location, {
@@ -93,8 +93,7 @@ function receive(keeper: Keeper, message: ToKeeper): void {
 /** The callback returned or threw: the ordinary cause of an end, and no news where the run is ending already. */
 function settled(keeper: Keeper, run: SupervisedRun, error: ThrownRecord | null): void {
   run.thrown = error
-  run.callback = 'settled'
-  run.settled.resolve()
+  run.markSettled()
   if (run.ending === null) {
     void endRun(keeper, run, {
       cause: error === null ? 'returned' : 'threw',

@@ -4,6 +4,7 @@ import { isAlive } from '../../containment/processes/identity.js'
 import { isCoppiceError } from '../../errors.js'
 import type { EndingRecord, Hold, StoredRun, SupervisorRecord } from '../../store/contract.js'
 import type { Keeper } from './keeper.js'
+import { tellRefused } from './refused.js'
 import { storeEnding } from './store-ending.js'
 import { endSubagents } from './subagents.js'
 import { lastWordBeside, tellNews } from './wake.js'
@@ -113,7 +114,7 @@ async function endClaimed(keeper: Keeper, run: StoredRun, hold: Hold, why: strin
     error: null,
     at: Date.now(),
   }
-  const { outcome, admitted } = await storeEnding(keeper, hold, ending, () =>
+  const { outcome, admitted, refused } = await storeEnding(keeper, hold, ending, () =>
     endSubagents(keeper, run.id, bounds),
   )
   // A recovery that a locked store has undone reads them again.
@@ -123,5 +124,6 @@ async function endClaimed(keeper: Keeper, run: StoredRun, hold: Hold, why: strin
     { run: run.id, session: run.session, state: outcome.state, killed: report.killed },
     'recovered a run',
   )
+  tellRefused(keeper, refused)
   if (admitted !== null) keeper.onAdmitted(admitted)
 }

@@ -14,6 +14,7 @@ export class SupervisedTree {
   readonly #hurry = deferred<void>()
   readonly #result = deferred<TreeResult>()
   readonly #opened = deferred<void>()
+  readonly #lingering = deferred<void>()
   readonly #disarm: () => void
   #ended: TreeEnding | null = null
   #endedByRun = false
@@ -47,6 +48,11 @@ export class SupervisedTree {
 
   get result(): Promise<TreeResult> {
     return this.#result.promise
+  }
+
+  /** Resolves when its root has exited and what it left lives on. */
+  get lingering(): Promise<void> {
+    return this.#lingering.promise
   }
 
   get forced(): boolean {
@@ -116,6 +122,7 @@ export class SupervisedTree {
     if (this.#empty) return void (await this.conclude(drainBound))
     if (this.#isEnding) return
     this.#lingers = true
+    this.#lingering.resolve()
     this.#ended = 'exited'
     this.#disarm()
     const pumps = [...this.#pumps.values()]
