@@ -29,7 +29,7 @@ describe('ps, sessions, show, transcript', () => {
       { session: 'held', state: 'held', holder: { run: holder.id, state: 'running' }, waiting: 1, fence: 1 },
       { session: 'done', state: 'free', holder: null, waiting: 0, fence: 1 },
     ])
-    expect(await ask('sessions')).toMatch(/held +held.*\ndone +free +- +- +0\n/)
+    expect(await ask('sessions')).toMatch(/held +held.*\ndone +free +- +- +0 +closed\n/)
 
     const transcript = JSON.parse(await ask('transcript', 'done', '--json'))
     expect(transcript).toMatchObject([

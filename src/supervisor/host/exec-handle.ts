@@ -142,7 +142,10 @@ export class ExecHandle implements PromiseLike<ExecResult> {
       },
       lost: (error) => this.#fail(error),
     })
-    const launched = await link.call('launch', exec.request)
+    const launch = link.call('launch', exec.request)
+    // One that was cancelled in the turn of its call may have to wait for its launch, and need not.
+    this.#postCancel()
+    const launched = await launch
     if ('neverLaunched' in launched) throw this.#endUnlaunched(launched.neverLaunched)
     const { pid, pipes } = launched
     if (pipes !== null) this.#openPipes(pipes, link)

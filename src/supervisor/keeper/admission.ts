@@ -1,4 +1,4 @@
-import type { Admission, StoredRun } from '../../store/contract.js'
+import type { Admission, Refused, StoredRun } from '../../store/contract.js'
 import { describeHolder } from '../../store/holder-text.js'
 import { after } from '../../timers.js'
 import { begin, endedWaiting, endOurs, leave } from './admitted.js'
@@ -30,10 +30,19 @@ async function ask(keeper: Keeper, run: SupervisedRun): Promise<StoredRun | null
   run.markStored()
   keeper.lookout.watch()
   if (answer.state === 'running') begin(keeper, run, answer.fence)
-  if (answer.state === 'refused') endedWaiting(keeper, run, answer, detailsOf(answer))
+  if (answer.state === 'refused') refused(keeper, run, answer)
   if (answer.state !== 'waiting') return null
   if (request.interrupts && answer.holder !== null) interrupt(keeper, answer.holder)
   return answer.holder
+}
+
+function refused(keeper: Keeper, run: SupervisedRun, answer: Refused): void {
+  endedWaiting(keeper, run, answer, detailsOf(answer))
+  // A trial whose owner is dead would keep the breaker open for ever: nobody waits for its session, and so nobody looks.
+  if (answer.breaker === null || answer.holder === null) return
+  recoverIfGone(keeper, answer.holder).catch((error) =>
+    keeper.log.error({ run: run.id, err: error }, 'could not recover the run that tries a session out'),
+  )
 }
 
 function admissionOf(keeper: Keeper, { request }: SupervisedRun): Admission {
