@@ -78,7 +78,7 @@ describe('ps, sessions, show, transcript', () => {
     const commands = [...stdout.matchAll(/^ {2}(\w+) /gm)]
       .map(([, name]) => name)
       .filter((name) => name !== 'help')
-    expect(commands).toEqual(['run', 'ps', 'sessions', 'show', 'transcript', 'cancel'])
+    expect(commands).toEqual(['run', 'ps', 'sessions', 'show', 'transcript', 'cancel', 'breaker'])
     for (const name of commands) {
       const help = await scene.coppice([name ?? '', '--help']).exited
       expect(help, name).toMatchObject({ code: 0, stdout: expect.stringMatching(/Example: coppice /) })

@@ -65,17 +65,6 @@ describe('case 35: repeated failures open the session’s breaker', () => {
   }) => {
     const breaker = { failures: 1, cooldown: '10m' } as const
     const supervisor = await openSupervisor({ state: scene.state, breaker })
-    const holder = supervisor.start({ session: 'k', timeout: '60s', grace: 0 }, never)
-    const ours = supervisor.start({ session: 'k' }, () => expect.fail('ran'))
-    const theirs = scene.coppice(['run', '--session', 'k', '--', 'true'])
-    await eventually(async () => (await supervisor.runs({ state: 'waiting' })).length === 2)
-    const lost = await scene.coppice(['cancel', holder.id, '--force']).exited
-    expect(lost.code).toBe(0)
-    // A cancel counts as no failure: the next has the session, and lets it time out.
-    await expect(holder.result).rejects.toMatchObject({ code: 'run_cancelled' })
-    await expect(ours.result).rejects.toThrow('ran')
-    expect((await theirs.exited).code).toBe(0)
-
     const stuck = supervisor.start({ session: 'k', timeout: '2s', grace: 0 }, never)
     const waiting = supervisor.start({ session: 'k' }, () => expect.fail('ran'))
     const elsewhere = scene.coppice(['run', '--session', 'k', '--', 'true'])
@@ -103,7 +92,7 @@ describe('case 35: repeated failures open the session’s breaker', () => {
     process.kill(host.pid, 'SIGKILL')
     await host.died
     expect(await refusalOf(supervisor, 'k')).toMatchObject({ code: 'breaker_open', holder: trial })
-    await eventually(async () => (await supervisor.breaker('k'))?.failures === 2)
+    await eventually(async () => (await supervisor.breaker('k'))?.failures === 2, { within: 20_000 })
     expect((await supervisor.show(trial))?.outcome).toMatchObject({ state: 'lost' })
     expect(await supervisor.run({ session: 'k' }, () => 'ran')).toBe('ran')
     await supervisor.close()
