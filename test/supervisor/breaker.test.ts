@@ -60,9 +60,7 @@ describe('case 35: repeated failures open the session’s breaker', () => {
     await supervisor.close()
   })
 
-  test('P8: those that wait when it opens are refused, of whichever process, and told at once', async ({
-    scene,
-  }) => {
+  test('P8: those that wait when it opens are refused, of whichever process', async ({ scene }) => {
     const breaker = { failures: 1, cooldown: '10m' } as const
     const supervisor = await openSupervisor({ state: scene.state, breaker })
     const stuck = supervisor.start({ session: 'k', timeout: '2s', grace: 0 }, never)

@@ -25,15 +25,14 @@ export function subagentCheck(database: DatabaseSync) {
     SELECT max(depth) AS count, min(most) AS most FROM line`)
   const childrenOf = database.prepare(`
     SELECT v.most_subagents AS most, (
-      SELECT count(*) FROM runs c INDEXED BY children WHERE c.parent = r.id AND c.ended_at IS NULL AND c.id <> ?
+      SELECT count(*) FROM runs c INDEXED BY children WHERE c.parent = r.id AND c.ended_at IS NULL
     ) AS count
     FROM runs r JOIN supervisors v ON v.seq = r.supervisor WHERE r.id = ?`)
   const isStored = database.prepare('SELECT 1 FROM runs WHERE id = ?')
 
   /** Null where it may be admitted, or is stored already. */
   return (admission: Admission, parent: string): Refused | null => {
-    const limit =
-      reached('depth', lineOf.get(parent)) ?? reached('atOnce', childrenOf.get(admission.run, parent))
+    const limit = reached('depth', lineOf.get(parent)) ?? reached('atOnce', childrenOf.get(parent))
     if (limit === null || isStored.get(admission.run) !== undefined) return null
     return refuse(admission, 'subagent_limit', describeSubagentLimit(parent, limit), { limit })
   }
