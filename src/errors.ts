@@ -8,6 +8,7 @@ export type ErrorCode =
   | 'queue_full'
   | 'breaker_open'
   | 'deadlock'
+  | 'subagent_limit'
   | 'run_cancelled'
   | 'run_timed_out'
   | 'run_stalled'
@@ -33,12 +34,16 @@ export interface ErrorDetails {
   readonly holder?: string
   /** The supervisor that the holder is of. */
   readonly supervisor?: string
-  /** Since when the holder holds it, ISO 8601. */
+  /** Since when the holder holds it, or the breaker is open, ISO 8601. */
   readonly since?: string
   /** How many runs wait for the session. */
   readonly queueLength?: number
   /** Of a deadlock: the runs of the ring, each waiting for what the next holds. */
   readonly ring?: readonly string[]
+  /** Why the breaker is open. */
+  readonly why?: string
+  /** Which limit was reached, how much it allows, and how many there are. */
+  readonly limit?: { readonly name: string; readonly most: number; readonly count: number }
   /** When a retry is worth it, in milliseconds from now. */
   readonly retryAfterMs?: number
   /** The file, folder, command or URL that the error is about; a URL without its password. */

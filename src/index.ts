@@ -5,6 +5,7 @@ export type { Proof, Survivor } from './proof.js'
 export type { Cause } from './runs/causes.js'
 export type { Outcome } from './runs/outcome.js'
 export type { State, TerminalState } from './runs/states.js'
+export type { SubagentLimits } from './runs/subagents.js'
 export type { Size } from './sizes.js'
 export type { RunFilter, TranscriptItem, TranscriptRange } from './store/contract.js'
 export type {
@@ -19,6 +20,8 @@ export type {
 export type { AttemptEntry } from './supervisor/host/attempt.js'
 export type { AttemptContext, AttemptFunction } from './supervisor/host/attempt-once.js'
 export type { AttemptOptions } from './supervisor/host/attempt-options.js'
+export type { BreakerOptions } from './supervisor/host/breaker-options.js'
+export type { BudgetOptions, SessionBudgetOptions } from './supervisor/host/budget-options.js'
 export type { CancelOptions } from './supervisor/host/cancel-options.js'
 export type { CloseOptions } from './supervisor/host/close-options.js'
 export type { ExecHandle, ExecResult } from './supervisor/host/exec-handle.js'
@@ -36,6 +39,12 @@ export {
   type SupervisorOptions,
 } from './supervisor/host/supervisor.js'
 export { isTransient } from './supervisor/host/transient.js'
-export type { RunView, SessionView, SupervisorView, TreeView } from './supervisor/host/views.js'
+export type {
+  BreakerView,
+  RunView,
+  SessionView,
+  SupervisorView,
+  TreeView,
+} from './supervisor/host/views.js'
 export type { WaitOptions } from './supervisor/host/waits.js'
 export type { KeeperHealth } from './supervisor/messages.js'

@@ -55,6 +55,8 @@ const plain = {
   priority: 'interactive',
   interrupts: false,
   maxWaiters: 1_000,
+  mostWaiting: null,
+  breaker: null,
   labels: null,
 } as const
 

@@ -30,13 +30,14 @@ export async function sessions(options: LookOptions): Promise<void> {
   const found = await look(options, [], (observer) => observer.sessions())
   if (options.json === true) return printJson(found)
   printTable(
-    ['SESSION', 'STATE', 'HOLDER', 'SINCE', 'WAITING'],
-    found.map(({ session, state, holder, waiting }) => [
+    ['SESSION', 'STATE', 'HOLDER', 'SINCE', 'WAITING', 'BREAKER'],
+    found.map(({ session, state, holder, waiting, breaker }) => [
       session,
       state,
       holder?.run ?? '-',
       holder === null ? '-' : age(holder.since),
       String(waiting),
+      breaker?.state ?? 'closed',
     ]),
   )
 }

@@ -56,6 +56,7 @@ function program(): Command {
   addTranscript(program)
   addCancel(program)
   addHealth(program)
+  addBreaker(program)
   return program
 }
 
@@ -170,6 +171,15 @@ function addHealth(program: Command): void {
     .description('Asks every supervisor of the state whether it responds, and its host’s event loop too.')
     .addHelpText('after', '\nExit code: 0 where all are well, else 1.\n\nExample: coppice health --json')
     .action(async (options) => (await import('./health.js')).health(options))
+}
+
+function addBreaker(program: Command): void {
+  withJson(program.command('breaker'))
+    .description('Shows whether a session’s breaker is open, since when and why, and closes it.')
+    .argument('<session>', 'the session’s key')
+    .option('--close', 'close it and forget the failures')
+    .addHelpText('after', '\nExample: coppice breaker demo --close')
+    .action(async (session: string, options) => (await import('./breaker.js')).breaker(session, options))
 }
 
 function withJson(command: Command): Command {

@@ -44,6 +44,8 @@ export interface LaunchRequest {
   readonly run: string | null
   /** Whom the tree is for: trees of one owner share a parent where there are cgroups. Default: the run, else the tree. */
   readonly owner?: string
+  /** What the trees of the owner may take together, where there are cgroups for it; elsewhere each of them. */
+  readonly ownerLimits?: Limits
   readonly command: string
   readonly args: readonly string[]
   readonly cwd?: string

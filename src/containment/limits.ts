@@ -24,6 +24,27 @@ export const noLimits: Limits = {
   output: Number.POSITIVE_INFINITY,
 }
 
+/** The smaller of two, of each. */
+export function smallerLimits(one: Limits, other: Limits = noLimits): Limits {
+  return {
+    pids: Math.min(one.pids, other.pids),
+    memory: Math.min(one.memory, other.memory),
+    cpus: Math.min(one.cpus, other.cpus),
+    output: Math.min(one.output, other.output),
+  }
+}
+
+/** A launch whose tree alone is held to those of its owner's limits that are not held of all the owner's trees together. */
+export function withOwnerLimits<T extends { readonly limits: Limits; readonly ownerLimits?: Limits }>(
+  request: T,
+  summed: readonly TreeLimitName[],
+): T {
+  if (request.ownerLimits === undefined) return request
+  const alone = { ...request.ownerLimits }
+  for (const name of summed) alone[name] = Number.POSITIVE_INFINITY
+  return { ...request, limits: smallerLimits(request.limits, alone) }
+}
+
 /** The limit in words, as of one that was passed: `memory limit of 512MB`. */
 export function describeLimit(name: LimitName, limits: Limits): string {
   const isSize = name === 'memory' || name === 'output'

@@ -18,6 +18,7 @@ export const endings = {
   queue_full: 'refused',
   breaker_open: 'refused',
   deadlock: 'refused',
+  subagent_limit: 'refused',
 } as const satisfies Record<string, TerminalState>
 
 export type Cause = keyof typeof endings
@@ -25,4 +26,10 @@ export type Cause = keyof typeof endings
 export const causes = Object.keys(endings) as readonly Cause[]
 
 /** A run is refused before it is admitted and never after, so these causes end only a waiting run. */
-export const refusals = ['busy', 'queue_full', 'breaker_open', 'deadlock'] as const satisfies readonly Cause[]
+export const refusals = [
+  'busy',
+  'queue_full',
+  'breaker_open',
+  'deadlock',
+  'subagent_limit',
+] as const satisfies readonly Cause[]

@@ -7,7 +7,7 @@ export const terminalStates = [
   'timed_out',
   'stalled',
   'lost',
-  /** Never admitted: the session was busy, its queue full, its breaker open, or the wait a deadlock. */
+  /** Never admitted: the session was busy, its queue full, its breaker open, the wait a deadlock, or one subagent too many. */
   'refused',
 ] as const
 

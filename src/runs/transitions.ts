@@ -21,6 +21,7 @@ export const transitions: Record<State, Row> = {
     queue_full: 'refused',
     breaker_open: 'refused',
     deadlock: 'refused',
+    subagent_limit: 'refused',
   },
   running: {
     returned: 'stopping',

@@ -1,8 +1,10 @@
 import type { Identity } from '../identity.js'
 import type { Proof, Survivor } from '../proof.js'
+import type { Breaker, BreakerRules } from '../runs/breaker.js'
 import type { Cause } from '../runs/causes.js'
 import type { Outcome } from '../runs/outcome.js'
 import type { State } from '../runs/states.js'
+import type { SubagentLimit, SubagentLimits } from '../runs/subagents.js'
 
 /**
  * What a store does, each verb one whole transaction: there is no way to do half of one, and none to open a
@@ -22,7 +24,8 @@ export interface Store {
   /** The file, or the URL without its password: what messages call the store. */
   readonly location: string
 
-  register(supervisor: SupervisorRecord): Promise<void>
+  /** `subagents` holds for the runs of this supervisor, as parents; 8 deep and 64 at once where it is not said. */
+  register(supervisor: SupervisorRecord, subagents?: SubagentLimits): Promise<void>
   /**
    * Says that a supervisor lives, and since when its host's event loop is blocked, or null. `supervisor_closed` where the
    * store no longer knows it.
@@ -36,10 +39,14 @@ export interface Store {
    * Writes a new run down: it is admitted where its session is free and nobody fresh waits before it, else it waits.
    * The same admission again answers with what became of the run, and admits it where its time has come: so a waiter
    * that was passed over while its supervisor slept gets in. A run that would wait behind more than `maxWaiters`, or
-   * close a ring of waits, is written down as refused. `run_ended` where the run has ended, or where its parent is not
-   * running any more; `supervisor_closed` where its supervisor is not known.
+   * beside more than `mostWaiting` of its supervisor, close a ring of waits, be a subagent beyond what its parent's
+   * supervisor allows, or whose session's breaker is open, is written down as refused. With a breaker that has been open
+   * long enough it is the trial. `run_ended` where the run has ended, or where its parent is not running any more;
+   * `supervisor_closed` where its supervisor is not known.
    */
   admit(admission: Admission): Promise<Admitted | Queued | Refused>
+  /** Writes a new run down as refused that its supervisor has no room for. */
+  refuse(admission: Admission, cause: Cause, message: string): Promise<Refused>
   /** How many runs wait for a session. */
   queueLength(session: string): Promise<number>
   /** This supervisor's waiting runs whose session nobody holds, the first of each queue first. */
@@ -64,8 +71,9 @@ export interface Store {
    */
   markStopping(hold: Hold, stop: Stop, at: number): Promise<Stop>
   /**
-   * The end of a run, its lock and its trees; the next waiter of the session is admitted. See `Finished`. A run whose
-   * subagents live does not end: whoever ends it ends them first.
+   * The end of a run, its lock and its trees; the next waiter of the session is admitted, or all are refused where this
+   * end opens the session's breaker. See `Finished`. A run whose subagents live does not end: whoever ends it ends them
+   * first.
    */
   finishIfHeld(hold: Hold, ending: EndingRecord): Promise<Finished>
 
@@ -86,6 +94,10 @@ export interface Store {
   /** The runs whose parent it is, of whichever supervisor, that have not ended. */
   subagents(run: string): Promise<StoredRun[]>
   sessions(): Promise<StoredSession[]>
+  /** What is remembered of a session's failures; null where there is nothing. */
+  breaker(session: string): Promise<Breaker | null>
+  /** Closes a session's breaker and forgets its failures. Resolves to what was there. */
+  closeBreaker(session: string): Promise<Breaker | null>
   /** Who holds a session, and null where it is free. */
   holder(session: string): Promise<StoredRun | null>
   transcript(session: string, range: TranscriptRange): Promise<TranscriptItem[]>
@@ -124,6 +136,10 @@ export interface Admission {
   readonly interrupts: boolean
   /** How many runs may wait for the session, this one among them. */
   readonly maxWaiters: number
+  /** How many runs of the supervisor may wait for whichever session, this one among them; null for any number. */
+  readonly mostWaiting: number | null
+  /** What opens the session's breaker; null for a run that brings no rules. */
+  readonly breaker: BreakerRules | null
   /** JSON text. */
   readonly labels: string | null
   readonly at: number
@@ -168,6 +184,10 @@ export interface Refused {
   readonly queueLength: number
   /** Of a deadlock: the runs of the ring, each waiting for what the next holds. */
   readonly ring: readonly string[] | null
+  /** Of `breaker_open`: the breaker. */
+  readonly breaker: Breaker | null
+  /** Of `subagent_limit`: the limit. */
+  readonly limit: SubagentLimit | null
 }
 
 export interface EntryRecord {
@@ -228,6 +248,8 @@ export interface Finished {
   readonly outcome: Outcome
   /** The run that has the session now, and whom to wake for it. */
   readonly admitted: (Hold & { readonly socket: string | null }) | null
+  /** The waiters that were refused because this end has opened the session's breaker, and whom to tell of it. */
+  readonly refused: ReadonlyArray<{ readonly run: string; readonly socket: string | null }>
 }
 
 export interface StoredRun {
@@ -262,6 +284,7 @@ export interface StoredSession {
   readonly fence: number
   readonly holder: { readonly run: string; readonly state: State; readonly since: number } | null
   readonly waiting: number
+  readonly breaker: Breaker | null
 }
 
 export interface RunFilter {

@@ -3,7 +3,9 @@ import type { Limits } from '../containment/limits.js'
 import type { StopPlan } from '../containment/stop-plan.js'
 import type { ErrorMessage } from '../errors.js'
 import type { Bounds } from '../runs/bounds.js'
+import type { Breaker, BreakerRules } from '../runs/breaker.js'
 import type { Outcome } from '../runs/outcome.js'
+import type { SubagentLimits } from '../runs/subagents.js'
 import type {
   Priority,
   RunFilter,
@@ -15,6 +17,7 @@ import type {
   TranscriptItem,
   TranscriptRange,
 } from '../store/contract.js'
+import type { Budget } from './budget.js'
 import type { EventName, SupervisorEvents } from './events.js'
 
 /**
@@ -34,6 +37,9 @@ export interface KeeperSettings {
   /** The events that somebody listens to from the first moment on. */
   readonly listened: readonly EventName[]
   readonly loopTimeout: LoopTimeout
+  readonly budget: Budget
+  /** What its runs may have of subagents. */
+  readonly subagents: SubagentLimits
 }
 
 /** How long the host's event loop may be blocked, in milliseconds; then that is logged and stored. */
@@ -62,8 +68,8 @@ export interface Calls {
   append: { ask: { run: string; body: string }; answer: string }
   draft: { ask: { run: string; body: string | null }; answer: undefined }
   check: { ask: { run: string }; answer: undefined }
-  /** Resolves when the tree is launched. */
-  launch: { ask: TreeRequest; answer: { pid: number; pipes: HostPipes | null } }
+  /** Resolves when the tree is launched, or was cancelled before there was a place for it. */
+  launch: { ask: TreeRequest; answer: Launched | NeverLaunched }
   /** Resolves when the run has ended; it may be any process's run. */
   cancel: { ask: CancelRequest; answer: Outcome }
   find: { ask: RunFilter; answer: StoredRun[] }
@@ -71,6 +77,9 @@ export interface Calls {
   look: { ask: { run: string }; answer: StoredRun | null }
   trees: { ask: { run: string }; answer: StoredTree[] }
   sessions: { ask: undefined; answer: StoredSession[] }
+  breaker: { ask: { session: string }; answer: Breaker | null }
+  /** Answers with the breaker as it was. */
+  closeBreaker: { ask: { session: string }; answer: Breaker | null }
   transcript: { ask: { session: string; range: TranscriptRange }; answer: TranscriptItem[] }
   /** What the run waits for just now, JSON text; null for nothing. */
   waits: { ask: { run: string; waits: string | null }; answer: undefined }
@@ -116,6 +125,15 @@ export interface Stillness {
   readonly isWaiting: boolean
 }
 
+export interface Launched {
+  readonly pid: number
+  readonly pipes: HostPipes | null
+}
+
+export interface NeverLaunched {
+  readonly neverLaunched: TreeResult
+}
+
 export type CallName = keyof Calls
 export type Call = { [Name in CallName]: { readonly name: Name; readonly ask: Calls[Name]['ask'] } }[CallName]
 
@@ -133,6 +151,10 @@ export interface RunRequest {
   readonly interrupts: boolean
   /** How many runs may wait for its session. */
   readonly maxWaiters: number
+  /** What the trees of its session may take together. */
+  readonly sessionBudget: { readonly trees: number; readonly limits: Limits }
+  /** What opens its session's breaker; null where it brings no rules. */
+  readonly breaker: BreakerRules | null
 }
 
 export interface TreeRequest {

@@ -15,6 +15,7 @@ const codes: Record<Cause, ErrorCode> = {
   queue_full: 'queue_full',
   breaker_open: 'breaker_open',
   deadlock: 'deadlock',
+  subagent_limit: 'subagent_limit',
 }
 
 const defaultMessages: Partial<Record<Cause, string>> = {
@@ -28,8 +29,10 @@ const defaultMessages: Partial<Record<Cause, string>> = {
   cancelled: 'was cancelled',
   lost: 'was lost',
   busy: 'was refused: its session is busy',
-  queue_full: 'was refused: the queue of its session is full',
+  queue_full: 'was refused: there is no room for one more to wait',
+  breaker_open: 'was refused: the breaker of its session is open',
   deadlock: 'was refused: it would wait for ever',
+  subagent_limit: 'was refused: too many subagents',
 }
 
 /** What a caller of a run gets that has ended, or is about to, other than by its own callback. */

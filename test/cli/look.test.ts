@@ -29,7 +29,7 @@ describe('ps, sessions, show, transcript', () => {
       { session: 'held', state: 'held', holder: { run: holder.id, state: 'running' }, waiting: 1, fence: 1 },
       { session: 'done', state: 'free', holder: null, waiting: 0, fence: 1 },
     ])
-    expect(await ask('sessions')).toMatch(/held +held.*\ndone +free +- +- +0\n/)
+    expect(await ask('sessions')).toMatch(/held +held.*\ndone +free +- +- +0 +closed\n/)
 
     const transcript = JSON.parse(await ask('transcript', 'done', '--json'))
     expect(transcript).toMatchObject([
@@ -78,7 +78,7 @@ describe('ps, sessions, show, transcript', () => {
     const commands = [...stdout.matchAll(/^ {2}(\w+) /gm)]
       .map(([, name]) => name)
       .filter((name) => name !== 'help')
-    expect(commands).toEqual(['run', 'ps', 'sessions', 'show', 'transcript', 'cancel'])
+    expect(commands).toEqual(['run', 'ps', 'sessions', 'show', 'transcript', 'cancel', 'health', 'breaker'])
     for (const name of commands) {
       const help = await scene.coppice([name ?? '', '--help']).exited
       expect(help, name).toMatchObject({ code: 0, stdout: expect.stringMatching(/Example: coppice /) })

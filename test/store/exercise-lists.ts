@@ -94,8 +94,14 @@ export function exerciseLists(open: OpenStore): void {
       await scene.hold('a', 'k')
       await scene.admit('b', 'k')
       expect(await scene.store.sessions()).toEqual([
-        { session: 'k', fence: 1, holder: { run: 'a', state: 'running', since: noon }, waiting: 1 },
-        { session: 'idle', fence: 1, holder: null, waiting: 0 },
+        {
+          session: 'k',
+          fence: 1,
+          holder: { run: 'a', state: 'running', since: noon },
+          waiting: 1,
+          breaker: null,
+        },
+        { session: 'idle', fence: 1, holder: null, waiting: 0, breaker: null },
       ])
     })
 

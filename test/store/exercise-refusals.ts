@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { codeOf, noon, type OpenStore, Scene, stop, tree } from './scene.ts'
+import { admission, codeOf, noon, type OpenStore, Scene, stop, tree } from './scene.ts'
 
 /** Runs that are not to wait as the others do: refused at once, or before all others. */
 export function exerciseRefusals(open: OpenStore): void {
@@ -22,6 +22,52 @@ export function exerciseRefusals(open: OpenStore): void {
         state: 'running',
       })
       expect(await scene.store.sessions()).toMatchObject([{ waiting: 2 }, { waiting: 0 }])
+    })
+  })
+
+  describe('P8: so have the queues of a supervisor all together', () => {
+    it('refuses one more than may wait, whatever its session, and nobody else’s', async () => {
+      const scene = await Scene.of(open)
+      const other = await scene.beside(open, 's2')
+      for (const session of ['k', 'l', 'm']) await scene.hold(`holds-${session}`, session)
+      await other.admit('theirs', 'k', { supervisor: 's2' })
+      for (const [run, session] of [
+        ['a', 'k'],
+        ['b', 'l'],
+      ] as const)
+        expect(await scene.admit(run, session, { mostWaiting: 2 })).toMatchObject({ state: 'waiting' })
+      expect(await scene.admit('c', 'm', { mostWaiting: 2 })).toMatchObject({
+        state: 'refused',
+        holder: { id: 'holds-m' },
+        queueLength: 0,
+        outcome: { cause: 'queue_full', message: expect.stringContaining('of its supervisor') },
+      })
+      expect(await scene.admit('d', 'n', { mostWaiting: 0 }), 'a free session').toMatchObject({
+        state: 'running',
+      })
+      expect(await other.admit('e', 'm', { supervisor: 's2', mostWaiting: 2 })).toMatchObject({
+        state: 'waiting',
+      })
+    })
+
+    it('writes down whom a supervisor has no room for, once, with its request', async () => {
+      const scene = await Scene.of(open)
+      const asked = admission('a', 'new', { request: { id: 'q', payload: '{}' }, priority: 'background' })
+      for (const _ of ['once', 'again']) {
+        const refused = await scene.store.refuse(asked, 'queue_full', 'no room')
+        expect(refused).toMatchObject({
+          state: 'refused',
+          holder: null,
+          queueLength: 0,
+          outcome: { session: 'new', request: 'q', cause: 'queue_full', message: 'no room', fence: null },
+        })
+      }
+      expect(await scene.store.runs({ session: 'new' })).toHaveLength(1)
+      expect(await codeOf(scene.store.admit(asked))).toBe('run_ended')
+      await scene.hold('b', 'new')
+      expect(
+        await codeOf(scene.store.refuse(admission('c', 'k', { supervisor: 'nobody' }), 'queue_full', '')),
+      ).toBe('supervisor_closed')
     })
   })
 

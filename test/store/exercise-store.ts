@@ -1,9 +1,11 @@
 import { describe } from 'vitest'
 import { exerciseAdmission } from './exercise-admission.ts'
+import { exerciseBreaker } from './exercise-breaker.ts'
 import { exerciseEnding } from './exercise-ending.ts'
 import { exerciseFencing } from './exercise-fencing.ts'
 import { exerciseLists } from './exercise-lists.ts'
 import { exerciseRefusals } from './exercise-refusals.ts'
+import { exerciseSubagents } from './exercise-subagents.ts'
 import { exerciseTakeover } from './exercise-takeover.ts'
 import { exerciseTranscript } from './exercise-transcript.ts'
 import type { OpenStore } from './scene.ts'
@@ -16,6 +18,8 @@ export function exerciseStore(name: string, open: OpenStore): void {
     exerciseEnding(open)
     exerciseTakeover(open)
     exerciseRefusals(open)
+    exerciseSubagents(open)
+    exerciseBreaker(open)
     exerciseTranscript(open)
     exerciseLists(open)
   })

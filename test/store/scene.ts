@@ -123,6 +123,8 @@ export function admission(run: string, session: string | null, over: Partial<Adm
     priority: 'interactive',
     interrupts: false,
     maxWaiters: 1_000,
+    mostWaiting: null,
+    breaker: null,
     labels: null,
     at: noon,
     ...over,

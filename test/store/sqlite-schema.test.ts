@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { type Cause, causes } from '#src/runs/causes.js'
+import { type Cause, causes, refusals } from '#src/runs/causes.js'
 import { isTerminal, type State, states } from '#src/runs/states.js'
 import { storedTransitions } from '#src/runs/transitions.js'
 import { openStore } from '#src/store/open.js'
@@ -14,7 +14,7 @@ async function rawDatabase(): Promise<DatabaseSync> {
   const database = new DatabaseSync(path)
   onTestFinished(() => database.close())
   database.exec(`
-    INSERT INTO supervisors VALUES (1, 's1', 'here', 1, '1', 'boot', '', NULL, 0, 0, 1, NULL, NULL);
+    INSERT INTO supervisors VALUES (1, 's1', 'here', 1, '1', 'boot', '', NULL, 0, 0, 1, NULL, 8, 64, NULL);
     INSERT INTO sessions (id, key) VALUES (1, 'k')`)
   return database
 }
@@ -105,12 +105,13 @@ function endTransaction(database: DatabaseSync): void {
 }
 
 describe('P2, P5: the database itself', () => {
-  it('lets a run begin waiting or running only', async () => {
+  it('lets a run begin waiting or running, or be refused at once, only', async () => {
     const database = await rawDatabase()
     const allowed = every().filter((run) => isAllowed(database, () => insert(database, values(run))))
     expect(allowed).toEqual([
       { state: 'waiting', cause: null, admitted: false, ended: false, ending: false },
       { state: 'running', cause: null, admitted: true, ended: false, ending: false },
+      ...refusals.map((cause) => ({ state: 'refused', cause, admitted: false, ended: true, ending: false })),
     ])
   })
 

@@ -1,6 +1,7 @@
 import { hostname } from 'node:os'
 import { describe, expect } from 'vitest'
 import { openGroup } from '#src/containment/group/group.js'
+import { noLimits } from '#src/containment/limits.js'
 import { self } from '#src/containment/processes/processes.js'
 import { defaultBounds } from '#src/runs/bounds.js'
 import { openStore } from '#src/store/open.js'
@@ -51,10 +52,11 @@ describe('P5, P8: a waiter that was given its session and lost it, both while it
     await other.register(supervisorNamed('two', { host: hostname(), identity, socket: null }))
     await other.admit(admission('holder', 'k', { supervisor: 'two' }))
     const plain = { session: 'k', parent: null, request: null, labels: null, wait: null, interrupts: false }
+    const unbounded = { sessionBudget: { trees: 9, limits: noLimits }, breaker: null }
     // Whoever claims it may take longer to end it than the run itself might.
     const bounds = { ...defaultBounds, grace: 0, killBound: 0, drainBound: 0 }
     const priority = 'interactive' as const
-    const asked = { run: 'waiter', ...plain, priority, maxWaiters: 9, bounds }
+    const asked = { run: 'waiter', ...plain, priority, maxWaiters: 9, bounds, ...unbounded }
     const admitted = handlers.admit(keeper, asked).then(
       () => 'admitted',
       ({ code }) => code,

@@ -33,7 +33,7 @@ describe('a session that is held', () => {
   })
 
   test('P8: a full queue refuses with who holds it, since when, and how many wait', async ({ scene }) => {
-    const supervisor = await openSupervisor({ state: scene.state, maxWaiters: 1 })
+    const supervisor = await openSupervisor({ state: scene.state, sessionBudget: { waiting: 1 } })
     const holder = await supervisor.begin({ session: 'k' })
     const waiter = supervisor.start({ session: 'k' }, () => 'ran')
     const outcomes: Outcome[] = []

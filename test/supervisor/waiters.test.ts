@@ -2,6 +2,7 @@
 import { hostname } from 'node:os'
 import { describe, expect } from 'vitest'
 import { openGroup } from '#src/containment/group/group.js'
+import { noLimits } from '#src/containment/limits.js'
 import { self } from '#src/containment/processes/processes.js'
 import { defaultBounds } from '#src/runs/bounds.js'
 import type { Outcome } from '#src/runs/outcome.js'
@@ -66,6 +67,8 @@ class CountingKeeper implements AsyncDisposable {
         interrupts: false,
         maxWaiters: 10_000,
         bounds: defaultBounds,
+        sessionBudget: { trees: 1, limits: noLimits },
+        breaker: null,
       })
       .catch(() => {})
     await this.#keeper.runs.get(run)?.stored.promise

@@ -1,5 +1,5 @@
 import type { Containment } from '../contract.js'
-import { refuseLimits } from '../limits.js'
+import { refuseLimits, withOwnerLimits } from '../limits.js'
 import { processTable } from '../processes/processes.js'
 import type { ProcessTable } from '../processes/table.js'
 import { launchRoot } from './launch.js'
@@ -21,7 +21,7 @@ export async function openGroup({ processes }: GroupOptions = {}): Promise<Conta
   return {
     kind: 'group',
     async launch(request) {
-      refuseLimits(request, [], 'group')
+      refuseLimits(withOwnerLimits(request, []), [], 'group')
       return new GroupTree(request, await launchRoot(request, table), table, treeKill)
     },
     sweep: (target) => sweep(target, table),

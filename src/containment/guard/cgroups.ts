@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { CoppiceError } from '../../errors.js'
 import type { LaunchRequest } from '../contract.js'
-import type { Limits, TreeLimitName } from '../limits.js'
+import { type Limits, noLimits, type TreeLimitName } from '../limits.js'
 import type { ProcessTable } from '../processes/table.js'
 import { findCgroupBase } from './cgroup-directory.js'
 import { ownerName, supervisorName, treeName } from './cgroup-names.js'
@@ -14,6 +14,7 @@ const attempts = 20
 const deadBound = 2_000
 
 const controllers: Record<TreeLimitName, string> = { pids: 'pids', memory: 'memory', cpus: 'cpu' }
+const names = Object.keys(controllers) as TreeLimitName[]
 
 /**
  * Makes a cgroup for each tree: `BASE/SUPERVISOR/OWNER/TREE`. While there is no tree there is none of them: the guard of
@@ -43,13 +44,18 @@ export class Cgroups {
     return this.#controllers.has('cpu') ? ['pids', 'memory', 'cpus'] : ['pids', 'memory']
   }
 
+  /** The limits that the kernel holds of all trees of an owner together. */
+  get summed(): readonly TreeLimitName[] {
+    return names.filter((name) => this.#controllers.has(controllers[name]))
+  }
+
   /** The path of a cgroup for this tree, with its limits set. Throws `launch_failed` where it cannot be made. */
-  make({ tree, run, owner, limits, command }: LaunchRequest): string {
+  make({ tree, run, owner, limits, ownerLimits = noLimits, command }: LaunchRequest): string {
     const leaf = join(this.#supervisor, ownerName(owner ?? run ?? tree), treeName(tree, run))
     for (let attempt = 1; ; attempt++) {
       try {
         mkdirSync(leaf, { recursive: true })
-        this.#limit(leaf, limits)
+        this.#limit(leaf, limits, ownerLimits)
         return leaf
       } catch (cause) {
         if ((cause as NodeJS.ErrnoException).code === 'ENOENT' && attempt < attempts) continue
@@ -59,23 +65,31 @@ export class Cgroups {
     }
   }
 
-  #limit(leaf: string, limits: Limits): void {
+  #limit(leaf: string, limits: Limits, ownerLimits: Limits): void {
     const owner = dirname(leaf)
-    const wanted = (Object.keys(controllers) as TreeLimitName[]).filter(
-      (name) => Number.isFinite(limits[name]) && this.#controllers.has(controllers[name]),
+    const wanted = this.summed.filter(
+      (name) => Number.isFinite(limits[name]) || Number.isFinite(ownerLimits[name]),
     )
     for (const name of wanted) {
       for (const parent of [dirname(owner), owner])
         write(parent, 'cgroup.subtree_control', `+${controllers[name]}`)
     }
-    if (wanted.includes('pids')) write(leaf, 'pids.max', String(limits.pids))
-    if (wanted.includes('memory')) {
-      // Swapped out it would go over its limit unseen; and one process alone killed would leave half a tool.
-      writeIfThere(leaf, 'memory.swap.max', '0')
-      writeIfThere(leaf, 'memory.oom.group', '1')
-      write(leaf, 'memory.max', String(limits.memory))
+    for (const name of wanted) {
+      // One process alone killed would leave half a tool, whichever of the two limits it was.
+      if (name === 'memory') writeIfThere(leaf, 'memory.oom.group', '1')
+      if (Number.isFinite(ownerLimits[name])) limitTo(owner, name, ownerLimits[name])
+      if (Number.isFinite(limits[name])) limitTo(leaf, name, limits[name])
     }
-    if (wanted.includes('cpus')) write(leaf, 'cpu.max', `${Math.ceil(limits.cpus * period)} ${period}`)
+  }
+}
+
+function limitTo(cgroup: string, name: TreeLimitName, most: number): void {
+  if (name === 'pids') write(cgroup, 'pids.max', String(most))
+  else if (name === 'cpus') write(cgroup, 'cpu.max', `${Math.ceil(most * period)} ${period}`)
+  else {
+    // Swapped out it would go over its limit unseen.
+    writeIfThere(cgroup, 'memory.swap.max', '0')
+    write(cgroup, 'memory.max', String(most))
   }
 }
 

@@ -1,7 +1,7 @@
 import { CoppiceError } from '../../errors.js'
 import { settlesWithin } from '../../timers.js'
 import type { Containment, LaunchRequest, Tree } from '../contract.js'
-import { noLimits, refuseLimits } from '../limits.js'
+import { noLimits, refuseLimits, withOwnerLimits } from '../limits.js'
 import { isRunWithin } from '../processes/cookie.js'
 import { processTable } from '../processes/processes.js'
 import type { ProcessTable } from '../processes/table.js'
@@ -66,7 +66,8 @@ export async function openGuard({
 
   const guard: Containment = {
     kind: cgroups === null ? 'guard' : 'cgroup',
-    async launch(request: LaunchRequest): Promise<Tree> {
+    async launch(asked: LaunchRequest): Promise<Tree> {
+      const request = withOwnerLimits(asked, cgroups?.summed ?? [])
       const endTurn = await turns.take()
       try {
         if (isClosed) throw closed()

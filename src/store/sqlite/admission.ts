@@ -2,20 +2,25 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { CoppiceError } from '../../errors.js'
 import { isTerminal, type State } from '../../runs/states.js'
-import type { Admission, Admitted, Priority, Queued, Refused } from '../contract.js'
-import { refusalVerb } from './refusal.js'
+import type { Admission, Admitted, Queued, Refused } from '../contract.js'
+import { breakerAdmission } from './breaker.js'
+import { rankOf, ranks } from './ranks.js'
+import { queueRefusal } from './refusal.js'
 import type { RememberedRuns } from './remembered.js'
-import { as, givingValues, type RunRow, selectRun, storedRun, valuesAs } from './rows.js'
+import { as, givingValues, valuesAs } from './rows.js'
 import { isLive } from './schema.js'
+import { subagentCheck } from './subagents.js'
 import { closed } from './supervisors.js'
-import { acquire, freshWaiters } from './waiters.js'
+import { acquire, freshWaiters, queueReader } from './waiters.js'
 
 export function admissionVerbs(database: DatabaseSync, remembered: RememberedRuns) {
   const refuseLateSubagent = parentCheck(database)
   const admitAgain = repeatedAdmission(database)
   const queueOf = queueReader(database)
   const { findSeat, makeSession, insert } = insertion(database)
-  const refuseIfNeeded = refusalVerb(database)
+  const refuseIfNeeded = queueRefusal(database)
+  const refuseBeyondLimits = subagentCheck(database)
+  const askBreaker = breakerAdmission(database)
   const interrupt = database.prepare(`
     UPDATE runs SET state = 'stopping', cause = 'interrupted', message = ?, stopping_at = ?
     WHERE session = ? AND state = 'running'`)
@@ -23,9 +28,19 @@ export function admissionVerbs(database: DatabaseSync, remembered: RememberedRun
   return {
     admit(admission: Admission): Admitted | Queued | Refused {
       const { supervisor, session, at } = admission
-      if (admission.parent !== null) refuseLateSubagent(admission, admission.parent)
+      if (admission.parent !== null) {
+        refuseLateSubagent(admission, admission.parent)
+        const refused = refuseBeyondLimits(admission, admission.parent)
+        if (refused !== null) return refused
+      }
       const seat = findSeat(admission)
       if (seat === undefined) throw closed(supervisor)
+      if (seat.breaker !== null && seat.session !== null) {
+        const before = admitAgain(admission)
+        if (before !== undefined) return before
+        const refused = askBreaker(admission, seat.session, seat.free, seat.breaker)
+        if (refused !== null) return refused
+      }
       if (seat.free && (session === null || seat.session !== null)) {
         const fence = (seat.fence ?? 0) + 1
         if (insertRunning(admission, seat, fence)) return { state: 'running', fence, at }
@@ -45,10 +60,10 @@ export function admissionVerbs(database: DatabaseSync, remembered: RememberedRun
   function insertRunning(admission: Admission, seat: Seat, fence: number): boolean {
     const seq = insert(admission, seat, fence)
     if (seq === null) return false
-    const { run, supervisor, session, parent, request, at } = admission
-    const { supervisor: owner, session: number } = seat
+    const { run, supervisor, session, parent, request, breaker: rules, at } = admission
+    const { supervisor: owner, session: number, breaker } = seat
     const facts = { seq, supervisor, owner, number, session, parent, request: request?.id ?? null }
-    remembered.add(run, { ...facts, created_at: at, started_at: at, hasTrees: false })
+    remembered.add(run, { ...facts, created_at: at, started_at: at, breaker, rules, hasTrees: false })
     return true
   }
 
@@ -107,19 +122,6 @@ function parentCheck(database: DatabaseSync) {
   }
 }
 
-function queueReader(database: DatabaseSync) {
-  const holder = database.prepare(`${selectRun} WHERE s.key = ? AND r.${isLive}`)
-  const waiting = database.prepare(`
-    SELECT count(*) AS length FROM runs w
-    WHERE w.session = (SELECT id FROM sessions WHERE key = ?) AND w.state = 'waiting'`)
-
-  return (session: string | null): Queued => {
-    const row = as<RunRow>(holder.get(session))
-    const { length = 0 } = as<{ length: number }>(waiting.get(session)) ?? {}
-    return { state: 'waiting', holder: row === undefined ? null : storedRun(row), queueLength: length }
-  }
-}
-
 /**
  * A look and an insert, in the one transaction. In a single `INSERT … SELECT … RETURNING` they take half as long
  * again, because SQLite fills two temporary tables for it.
@@ -127,7 +129,7 @@ function queueReader(database: DatabaseSync) {
 function insertion(database: DatabaseSync) {
   const seat = givingValues(
     database.prepare(`
-    SELECT v.seq, s.id, s.fence, s.last, NOT (
+    SELECT v.seq, s.id, s.fence, s.last, s.breaker, NOT (
         EXISTS (SELECT 1 FROM runs h WHERE h.session = s.id AND h.${isLive})
         OR EXISTS (${freshWaiters('s.id')} AND w.priority <= ?)
       )
@@ -137,8 +139,8 @@ function insertion(database: DatabaseSync) {
   const newSession = database.prepare('INSERT INTO sessions (key) VALUES (?)')
   const newRun = database.prepare(`
     INSERT OR ROLLBACK INTO runs (id, session, supervisor, priority, state, fence, turn, previous, created_at, started_at,
-      parent, request, labels)
-    VALUES (?, ?, ?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?)
+      parent, request, labels, breaker)
+    VALUES (?, ?, ?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (id) DO NOTHING`)
   // Most runs: what is not bound need not be copied.
   const newPlainRun = database.prepare(`
@@ -146,8 +148,8 @@ function insertion(database: DatabaseSync) {
     VALUES (?, ?, ?, ${ranks.interactive}, 'running', ?, ?, ?, ?, ?)
     ON CONFLICT (id) DO NOTHING`)
   const newWaiter = database.prepare(`
-    INSERT INTO runs (id, session, supervisor, priority, state, created_at, parent, request, labels)
-    VALUES (?, ?, ?, ?, 'waiting', ?, ?, ?, ?)`)
+    INSERT INTO runs (id, session, supervisor, priority, state, created_at, parent, request, labels, breaker)
+    VALUES (?, ?, ?, ?, 'waiting', ?, ?, ?, ?, ?)`)
   const payload = database.prepare('INSERT INTO requests (run, payload) VALUES (?, ?)')
 
   return {
@@ -155,22 +157,28 @@ function insertion(database: DatabaseSync) {
       const { supervisor, session, at } = admission
       const found = valuesAs<SeatRow>(seat.get(at, rankOf(admission), session, supervisor))
       if (found === undefined) return undefined
-      const [owner, number, fence, last, free] = found
-      return { supervisor: owner, session: number, fence, last, free: free === 1 }
+      const [owner, number, fence, last, breaker, free] = found
+      return { supervisor: owner, session: number, fence, last, breaker, free: free === 1 }
     },
     makeSession(session: string | null): void {
       newSession.run(session)
     },
     /** As running with this fence, or as waiting without one. Its row; null where the run is stored already. */
     insert(admission: Admission, seat: Seat, fence: number | null): number | null {
-      const { run, parent, request, labels, at } = admission
+      const { run, parent, request, labels, breaker, at } = admission
       const { supervisor, session, last } = seat
       const rank = rankOf(admission)
       const requestId = request?.id ?? null
-      const isPlain = rank === ranks.interactive && parent === null && requestId === null && labels === null
+      const rules = breaker === null ? null : JSON.stringify(breaker)
+      const isPlain =
+        rank === ranks.interactive &&
+        parent === null &&
+        requestId === null &&
+        labels === null &&
+        rules === null
       const { changes, lastInsertRowid } =
         fence === null
-          ? newWaiter.run(run, session, supervisor, rank, at, parent, requestId, labels)
+          ? newWaiter.run(run, session, supervisor, rank, at, parent, requestId, labels, rules)
           : isPlain
             ? newPlainRun.run(run, session, supervisor, fence, fence, last, at, at)
             : newRun.run(
@@ -186,6 +194,7 @@ function insertion(database: DatabaseSync) {
                 parent,
                 requestId,
                 labels,
+                rules,
               )
       if (changes === 0) return null
       if (request !== null) payload.run(lastInsertRowid, request.payload)
@@ -199,6 +208,7 @@ type SeatRow = readonly [
   session: number | null,
   fence: number | null,
   last: number | null,
+  breaker: string | null,
   free: 0 | 1,
 ]
 
@@ -208,14 +218,9 @@ interface Seat {
   readonly session: number | null
   readonly fence: number | null
   readonly last: number | null
+  /** JSON, where the session remembers failures. */
+  readonly breaker: string | null
   readonly free: boolean
-}
-
-/** In the order in which they are admitted, and before them whoever interrupts the holder. */
-const ranks: Record<Priority, number> = { interactive: 0, background: 1 }
-
-function rankOf({ interrupts, priority }: Admission): number {
-  return interrupts ? -1 : ranks[priority]
 }
 
 interface Progress {

@@ -3,9 +3,11 @@
  */
 import type { DatabaseSync } from 'node:sqlite'
 import { CoppiceError } from '../../errors.js'
+import { concernsBreaker } from '../../runs/breaker.js'
 import { type Cause, endings } from '../../runs/causes.js'
 import { transitions } from '../../runs/transitions.js'
 import type { EndingRecord, Finished, Hold, Stop, StoredRun } from '../contract.js'
+import { breakerEnding, nobody } from './breaker.js'
 import { finder } from './finding.js'
 import { holdCheck, holding, isHeld } from './holds.js'
 import type { RememberedRuns } from './remembered.js'
@@ -17,6 +19,7 @@ export function endingVerbs(database: DatabaseSync, remembered: RememberedRuns) 
   const refuseUnlessHeld = holdCheck(database)
   const admitNext = nextAdmission(database)
   const { find, findIfAny } = finder(database)
+  const settleBreaker = breakerEnding(database)
 
   const stop = database.prepare(`
     UPDATE runs SET state = 'stopping', cause = ?, message = ?, stop_grace = ?, stopping_at = ?
@@ -26,7 +29,7 @@ export function endingVerbs(database: DatabaseSync, remembered: RememberedRuns) 
     UPDATE runs SET stop_grace = ? WHERE id = ? AND state = 'stopping' AND ifnull(stop_grace > ?, 1)`)
   const heldRun = givingValues(
     database.prepare(`
-    SELECT runs.seq, session, s.key, parent, request, created_at, started_at, cause, message,
+    SELECT runs.seq, session, s.key, parent, request, created_at, started_at, cause, message, s.breaker, runs.breaker,
       EXISTS (SELECT 1 FROM runs w WHERE w.session = runs.session AND w.state = 'waiting'),
       EXISTS (SELECT 1 FROM trees t WHERE t.run = runs.seq AND t.ended_at IS NULL)
     FROM runs LEFT JOIN sessions s ON s.id = runs.session WHERE ${isHeld}`),
@@ -78,6 +81,8 @@ export function endingVerbs(database: DatabaseSync, remembered: RememberedRuns) 
         started_at,
         storedCause,
         storedMessage,
+        breaker,
+        rules,
         waitedFor,
         hasTrees,
       ] = held
@@ -100,8 +105,10 @@ export function endingVerbs(database: DatabaseSync, remembered: RememberedRuns) 
         started_at,
         ended_at: at,
       }
+      const refused =
+        number === null ? nobody : settleBreaker({ session: number, breaker, rules }, { run: id, state, at })
       const admitted = waitedFor === 1 && number !== null ? admitNext(number, at) : null
-      return { outcome: outcomeOf(facts, ending), admitted }
+      return { outcome: outcomeOf(facts, ending), admitted, refused }
     },
 
     requestCancel(run: string, { cause, message, grace }: Stop, at: number): StoredRun {
@@ -127,6 +134,7 @@ export function endingVerbs(database: DatabaseSync, remembered: RememberedRuns) 
     const { cause, message, at } = ending
     const { seq, owner, number } = known
     const state = endings[cause]
+    if (concernsBreaker(known.breaker, known.rules, state)) return null
     const text = endingText(ending)
     // Of a run without any there is nothing to look for; that its trees end with a run the database sees to as well.
     if (known.hasTrees && livingTree.get(seq) !== undefined) return null
@@ -135,6 +143,7 @@ export function endingVerbs(database: DatabaseSync, remembered: RememberedRuns) 
     return {
       outcome: outcomeOf({ ...known, id, fence, state, cause, message, ended_at: at }, ending),
       admitted: null,
+      refused: nobody,
     }
   }
 
@@ -144,7 +153,11 @@ export function endingVerbs(database: DatabaseSync, remembered: RememberedRuns) 
       refuseUnlessHeld(hold)
       throw new TypeError(`run ${hold.run} is held and could not be finished`)
     }
-    return { outcome, admitted: as<NonNullable<Finished['admitted']>>(holderOf.get(hold.run)) ?? null }
+    return {
+      outcome,
+      admitted: as<NonNullable<Finished['admitted']>>(holderOf.get(hold.run)) ?? null,
+      refused: nobody,
+    }
   }
 
   function shorten(run: string, grace: number | null): void {
@@ -163,6 +176,8 @@ type HeldRun = readonly [
   startedAt: number,
   cause: Cause | null,
   message: string | null,
+  breaker: string | null,
+  rules: string | null,
   waitedFor: 0 | 1,
   hasTrees: 0 | 1,
 ]

@@ -7,7 +7,7 @@ import { storedTransitions, transitions } from '../../runs/transitions.js'
 export function consequences(): string {
   return `
     CREATE TRIGGER inserted AFTER INSERT ON runs BEGIN
-      SELECT ${raise(`NOT ${anyOf('NEW.state', ['waiting', 'running'])}`, 'a run begins waiting or running')};
+      SELECT ${raise(`NOT ${anyOf('NEW.state', ['waiting', 'running', 'refused'])}`, 'a run begins waiting, running or refused')};
       UPDATE sessions SET fence = NEW.fence, last = NEW.seq WHERE id = NEW.session AND NEW.fence IS NOT NULL;
     END;
     CREATE TRIGGER acquired AFTER UPDATE OF fence ON runs BEGIN

@@ -2,6 +2,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { State } from '../../runs/states.js'
 import type { StoredRun, StoredSession, StoredTree } from '../contract.js'
+import { parseBreaker } from './breaker.js'
 import { finder } from './finding.js'
 import { allAs, as, type RunRow, selectRun, storedRun, storedTree, type TreeRow } from './rows.js'
 import { isLive } from './schema.js'
@@ -20,7 +21,7 @@ export function readingVerbs(database: DatabaseSync) {
   const holderOf = database.prepare(`${selectRun} WHERE s.key = ? AND r.${isLive}`)
   // Those that are held come first: where there are more than can be told, the idle ones are left out.
   const sessions = database.prepare(`
-    SELECT s.key, s.fence, r.id, r.state, r.started_at,
+    SELECT s.key, s.fence, s.breaker, r.id, r.state, r.started_at,
       (SELECT count(*) FROM runs w WHERE w.session = s.id AND w.state = 'waiting') AS waiting
     FROM sessions s LEFT JOIN runs r ON r.session = s.id AND r.${isLive}
     ORDER BY r.id IS NULL, s.key LIMIT ?`)
@@ -50,6 +51,7 @@ export function readingVerbs(database: DatabaseSync) {
 interface SessionRow {
   readonly key: string
   readonly fence: number
+  readonly breaker: string | null
   readonly id: string | null
   readonly state: State | null
   readonly started_at: number | null
@@ -63,7 +65,8 @@ function storedSession({
   state,
   started_at: since,
   waiting,
+  breaker,
 }: SessionRow): StoredSession {
   const holder = run === null || state === null || since === null ? null : { run, state, since }
-  return { session, fence, holder, waiting }
+  return { session, fence, holder, waiting, breaker: parseBreaker(breaker) }
 }

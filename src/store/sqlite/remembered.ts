@@ -1,3 +1,5 @@
+import type { BreakerRules } from '../../runs/breaker.js'
+
 /**
  * What never changes of the runs that were admitted here and have not ended, so that the end of an ordinary run is
  * one statement without a look before it. That statement repeats every condition: a memory that is wrong, because
@@ -18,6 +20,9 @@ export interface RememberedRun {
   readonly request: string | null
   readonly created_at: number
   readonly started_at: number
+  /** What the session remembers of failures, and the rules that the run brought: its end may have to look at both. */
+  readonly breaker: string | null
+  readonly rules: BreakerRules | null
   /** Whether it launched any, however they ended. */
   hasTrees: boolean
 }

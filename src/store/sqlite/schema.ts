@@ -42,19 +42,24 @@ function tables(): string {
       renewed_at INTEGER NOT NULL,
       ttl INTEGER NOT NULL,
       blocked_since INTEGER,
+      most_depth INTEGER NOT NULL,
+      most_subagents INTEGER NOT NULL,
       closed_at INTEGER
     ) STRICT;
 
     -- fence: of the last acquisition; last: the run that made it
+    -- breaker: JSON, only where failures are remembered
     CREATE TABLE sessions (
       id INTEGER PRIMARY KEY,
       key TEXT NOT NULL UNIQUE,
       fence INTEGER NOT NULL DEFAULT 0,
-      last INTEGER
+      last INTEGER,
+      breaker TEXT
     ) STRICT;
 
     -- turn: the fence of the first admission, which orders the transcript and outlives a takeover
     -- previous: the run that had the session before; no foreign key, which would read a page of long ago
+    -- breaker: the rules that it brought, JSON
     CREATE TABLE runs (
       seq INTEGER PRIMARY KEY,
       id TEXT NOT NULL UNIQUE,
@@ -77,6 +82,7 @@ function tables(): string {
       message TEXT,
       ending TEXT,
       waits TEXT,
+      breaker TEXT,
       CHECK (${stateCheck()}),
       CHECK ((fence IS NULL) = (turn IS NULL) AND (fence IS NULL) = (started_at IS NULL) AND ifnull(fence >= turn, 1)),
       CHECK ((ending IS NULL) = (ended_at IS NULL OR fence IS NULL))

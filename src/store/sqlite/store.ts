@@ -3,7 +3,9 @@
  * run asks for happens in order; every reading one sees one committed state.
  */
 import type { DatabaseSync } from 'node:sqlite'
+import type { Breaker } from '../../runs/breaker.js'
 import type { Cause } from '../../runs/causes.js'
+import type { SubagentLimits } from '../../runs/subagents.js'
 import type {
   Admission,
   Admitted,
@@ -26,11 +28,13 @@ import type {
   TreeLaunched,
 } from '../contract.js'
 import { admissionVerbs } from './admission.js'
+import { breakerVerbs } from './breaker.js'
 import type { Committer } from './committer.js'
 import { endingVerbs } from './ending.js'
 import { listingVerbs } from './listing.js'
 import { lockHolders } from './lock-holders.js'
 import { readingVerbs } from './reading.js'
+import { refuseVerb } from './refusal.js'
 import { RememberedRuns } from './remembered.js'
 import { supervisorVerbs } from './supervisors.js'
 import { takeoverVerbs } from './takeover.js'
@@ -49,8 +53,8 @@ export class SqliteStore implements Store {
     this.#verbs = verbsOf(database)
   }
 
-  register(supervisor: SupervisorRecord): Promise<void> {
-    return this.#urgent(supervisor.id, () => this.#verbs.register(supervisor))
+  register(supervisor: SupervisorRecord, subagents?: SubagentLimits): Promise<void> {
+    return this.#urgent(supervisor.id, () => this.#verbs.register(supervisor, subagents))
   }
 
   renew(supervisor: string, at: number, blockedSince: number | null): Promise<void> {
@@ -68,6 +72,11 @@ export class SqliteStore implements Store {
   admit(admission: Admission): Promise<Admitted | Queued | Refused> {
     const { run, request } = admission
     return this.#write(run, () => this.#verbs.admit(admission), request?.payload.length)
+  }
+
+  refuse(admission: Admission, cause: Cause, message: string): Promise<Refused> {
+    const { run, request } = admission
+    return this.#write(run, () => this.#verbs.refuse(admission, cause, message), request?.payload.length)
   }
 
   endIfWaiting(run: string, cause: Cause, message: string | null, at: number): Promise<StoredRun> {
@@ -138,6 +147,14 @@ export class SqliteStore implements Store {
     return this.#committer.read(() => this.#verbs.sessions())
   }
 
+  breaker(session: string): Promise<Breaker | null> {
+    return this.#committer.read(() => this.#verbs.breaker(session))
+  }
+
+  closeBreaker(session: string): Promise<Breaker | null> {
+    return this.#urgent(session, () => this.#verbs.closeBreaker(session))
+  }
+
   queueLength(session: string): Promise<number> {
     return this.#committer.read(() => this.#verbs.queueLength(session))
   }
@@ -185,6 +202,8 @@ function verbsOf(database: DatabaseSync) {
     ...takeoverVerbs(database),
     ...readingVerbs(database),
     ...waiterVerbs(database),
+    ...breakerVerbs(database),
+    refuse: refuseVerb(database),
     runs: listingVerbs(database),
     transcript: transcriptVerb(database),
   }

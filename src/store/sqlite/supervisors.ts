@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { CoppiceError } from '../../errors.js'
+import { defaultSubagents, type SubagentLimits } from '../../runs/subagents.js'
 import type { SupervisorRecord } from '../contract.js'
 import { allAs, type SupervisorRow, supervisorRecord } from './rows.js'
 import { isLive } from './schema.js'
@@ -16,8 +17,9 @@ const mostSupervisors = 10_000
 export function supervisorVerbs(database: DatabaseSync) {
   const insert = database.prepare(`
     INSERT INTO supervisors
-      (id, host, pid, start_time, boot_id, pid_namespace, socket, started_at, renewed_at, ttl)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+      (id, host, pid, start_time, boot_id, pid_namespace, socket, started_at, renewed_at, ttl,
+        most_depth, most_subagents)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (id) DO UPDATE SET socket = excluded.socket, ttl = excluded.ttl,
       renewed_at = max(renewed_at, excluded.renewed_at)
     WHERE closed_at IS NULL`)
@@ -32,9 +34,23 @@ export function supervisorVerbs(database: DatabaseSync) {
   const open = database.prepare('SELECT * FROM supervisors WHERE closed_at IS NULL ORDER BY seq DESC LIMIT ?')
 
   return {
-    register({ id, host, identity, socket, startedAt, renewedAt, ttl }: SupervisorRecord): void {
+    register(supervisor: SupervisorRecord, { depth, atOnce }: SubagentLimits = defaultSubagents): void {
+      const { id, host, identity, socket, startedAt, renewedAt, ttl } = supervisor
       const { pid, startTime, bootId, pidNamespace } = identity
-      const row = [id, host, pid, startTime, bootId, pidNamespace, socket, startedAt, renewedAt, ttl]
+      const limits = [depth, atOnce].map((most) => Math.min(most, Number.MAX_SAFE_INTEGER))
+      const row = [
+        id,
+        host,
+        pid,
+        startTime,
+        bootId,
+        pidNamespace,
+        socket,
+        startedAt,
+        renewedAt,
+        ttl,
+        ...limits,
+      ]
       if (insert.run(...row).changes === 0) throw closed(id)
     },
     renew(id: string, at: number, blockedSince: number | null): void {

@@ -1,7 +1,7 @@
 /** Who waits for a session, and how the next of them gets it. */
 import type { DatabaseSync } from 'node:sqlite'
-import type { Finished } from '../contract.js'
-import { allAs, as } from './rows.js'
+import type { Finished, Queued } from '../contract.js'
+import { allAs, as, type RunRow, selectRun, storedRun } from './rows.js'
 import { isLive } from './schema.js'
 import { isFresh } from './supervisors.js'
 
@@ -19,6 +19,19 @@ export function nextAdmission(database: DatabaseSync) {
     if (next === undefined) return null
     const { run, fence, owner } = next
     return { run, fence, ...(supervisorOf.get(owner) as { supervisor: string; socket: string | null }) }
+  }
+}
+
+export function queueReader(database: DatabaseSync) {
+  const holder = database.prepare(`${selectRun} WHERE s.key = ? AND r.${isLive}`)
+  const waiting = database.prepare(`
+    SELECT count(*) AS length FROM runs w
+    WHERE w.session = (SELECT id FROM sessions WHERE key = ?) AND w.state = 'waiting'`)
+
+  return (session: string | null): Queued => {
+    const row = as<RunRow>(holder.get(session))
+    const { length = 0 } = as<{ length: number }>(waiting.get(session)) ?? {}
+    return { state: 'waiting', holder: row === undefined ? null : storedRun(row), queueLength: length }
   }
 }
 

@@ -69,7 +69,8 @@ export class ExecHandle implements PromiseLike<ExecResult> {
   #inputTaken: (() => void) | null = null
   #cancelled: ParsedCancel | null = null
 
-  constructor(owner: ExecOwner, exec: ParsedExec) {
+  /** `limits` are those that it is told of, where its session's are smaller than its own. */
+  constructor(owner: ExecOwner, exec: ParsedExec, limits: Limits = exec.request.limits) {
     const { tree, stdio } = exec.request
     this.id = tree
     this.#owner = owner
@@ -86,7 +87,7 @@ export class ExecHandle implements PromiseLike<ExecResult> {
       )
     this.#outputs = { 1: output(1), 2: output(2) }
     this.#drainBound = exec.request.bounds.drainBound
-    this.#limits = exec.request.limits
+    this.#limits = limits
     this.#input = stdio[0] === 'pipe' ? this.#openInput() : null
     this.stdin = exec.input === null ? this.#input : null
     this.pid = this.#launch(exec)
@@ -160,7 +161,12 @@ export class ExecHandle implements PromiseLike<ExecResult> {
       },
       lost: (error) => this.#fail(error),
     })
-    const { pid, pipes } = await link.call('launch', exec.request)
+    const launch = link.call('launch', exec.request)
+    // One that was cancelled in the turn of its call may have to wait for its launch, and need not.
+    this.#postCancel()
+    const launched = await launch
+    if ('neverLaunched' in launched) throw this.#endUnlaunched(launched.neverLaunched)
+    const { pid, pipes } = launched
     this.#span?.launched(pid)
     if (pipes !== null) this.#openPipes(pipes, link)
     if (exec.input !== null) this.#input?.end(exec.input)
@@ -218,6 +224,12 @@ export class ExecHandle implements PromiseLike<ExecResult> {
     this.#result.reject(
       new CoppiceError(code, message, { ...details, exec: told, ...(cause === undefined ? {} : { cause }) }),
     )
+  }
+
+  /** It was cancelled while it waited for its launch: there is a result, and no pid. */
+  #endUnlaunched(result: TreeResult): CoppiceError {
+    this.#result.resolve(toResult(result, this.#outputs, this.#limits))
+    return new CoppiceError('launch_failed', 'the command was cancelled before its launch')
   }
 
   /** The tree does not know of this limit. */

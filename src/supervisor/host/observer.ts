@@ -1,12 +1,15 @@
 import type { RunFilter, TranscriptItem, TranscriptRange } from '../../store/contract.js'
+import { unbounded } from './budget-options.js'
 import { KeeperLink } from './link.js'
 import { defaultLoopTimeout } from './loop-timeout.js'
 import { type StateOptions, storeSettings } from './state.js'
 import {
+  type BreakerView,
   type RunView,
   type SessionView,
   type SupervisorView,
   type TreeView,
+  viewBreaker,
   viewRun,
   viewSession,
   viewSupervisor,
@@ -46,6 +49,11 @@ export class Observer {
     return (await this.link.call('supervisors', undefined)).map(viewSupervisor)
   }
 
+  /** What is remembered of a session's failures; null where there is nothing. */
+  async breaker(session: string): Promise<BreakerView | null> {
+    return viewBreaker(await this.link.call('breaker', { session }))
+  }
+
   /** The session's entries and endings, the oldest first. */
   transcript(session: string, range: TranscriptRange = {}): Promise<TranscriptItem[]> {
     return this.link.call('transcript', { session, range })
@@ -66,6 +74,7 @@ export async function openObserver(options: StateOptions): Promise<Observer> {
       hostLog: null,
       listened: [],
       loopTimeout: defaultLoopTimeout,
+      ...unbounded,
     }),
   )
 }

@@ -1,4 +1,4 @@
-import { noLimits } from '../../containment/limits.js'
+import { noLimits, smallerLimits } from '../../containment/limits.js'
 import { CoppiceError, fromErrorMessage, isCoppiceError } from '../../errors.js'
 import { defaultBounds } from '../../runs/bounds.js'
 import type { Outcome } from '../../runs/outcome.js'
@@ -225,6 +225,7 @@ export class HostRun implements BegunRun {
     const bounds = { ...(spec?.request.bounds ?? defaultBounds), ...unbounded }
     const limits = spec?.limits ?? noLimits
     const exec = parseExec({ run: this.id, tree }, command, args, options, { bounds, limits })
+    const told = smallerLimits(exec.request.limits, spec?.request.sessionBudget.limits ?? noLimits)
     const handle = new ExecHandle(
       {
         link: async () => {
@@ -236,6 +237,7 @@ export class HostRun implements BegunRun {
         trace: (request) => this.span?.exec(request) ?? null,
       },
       exec,
+      told,
     )
     this.partOf(handle, handle.finally())
     return handle

@@ -2,8 +2,11 @@ import type { Limits } from '../../containment/limits.js'
 import { type Duration, parseDuration } from '../../durations.js'
 import { CoppiceError } from '../../errors.js'
 import { newIdentifier } from '../../identifiers.js'
+import type { BreakerRules } from '../../runs/breaker.js'
 import type { RunRequest } from '../messages.js'
 import { parseRetries } from './attempt-options.js'
+import { type BreakerOptions, parseBreaker } from './breaker-options.js'
+import type { SessionBudgets } from './budget-options.js'
 import type { ExecDefaults } from './exec-options.js'
 import { type LimitOptions, parseLimits } from './limit-options.js'
 import { type BoundOptions, boundNames, parseBounds, refuseUnknown } from './options.js'
@@ -33,6 +36,8 @@ export interface RunSpec extends BoundOptions {
   readonly limits?: LimitOptions
   /** How often its calls of `attempt` may try again, all together. Default 100. */
   readonly retries?: number
+  /** When its session refuses runs for a while, because so many have failed; false for never. Default: the supervisor's. */
+  readonly breaker?: BreakerOptions | false
 }
 
 const known = [
@@ -46,6 +51,7 @@ const known = [
   'labels',
   'limits',
   'retries',
+  'breaker',
   ...boundNames,
 ]
 
@@ -59,13 +65,15 @@ export interface ParsedSpec {
 
 /** What runs get that ask for nothing else. */
 export interface RunDefaults extends ExecDefaults {
-  readonly maxWaiters: number
   readonly retries: number
+  readonly sessionBudget: SessionBudgets
+  readonly breaker: BreakerRules | null
 }
 
 export function parseSpec(spec: RunSpec, defaults: RunDefaults): ParsedSpec {
   refuseUnknown('run', spec, known)
   const { session, request, labels, signal, parent } = spec
+  const { waiting, ...sessionBudget } = defaults.sessionBudget(spec.session ?? null)
   return {
     signal: signal ?? null,
     limits: parseLimits(spec.limits, defaults.limits),
@@ -83,7 +91,9 @@ export function parseSpec(spec: RunSpec, defaults: RunDefaults): ParsedSpec {
       bounds: parseBounds(spec, defaults.bounds),
       wait: parseWait(spec),
       interrupts: spec.ifBusy === 'interrupt',
-      maxWaiters: defaults.maxWaiters,
+      maxWaiters: waiting,
+      sessionBudget,
+      breaker: spec.breaker === undefined ? defaults.breaker : parseBreaker(spec.breaker),
     },
   }
 }

@@ -1,9 +1,18 @@
 import { type ContainmentKind, containmentKinds } from '../../containment/contract.js'
 import { CoppiceError, isCoppiceError } from '../../errors.js'
 import type { Outcome } from '../../runs/outcome.js'
+import type { SubagentLimits } from '../../runs/subagents.js'
 import type { EventName } from '../events.js'
 import type { KeeperHealth, KeeperSettings } from '../messages.js'
 import { parseRetries } from './attempt-options.js'
+import { type BreakerOptions, parseBreaker } from './breaker-options.js'
+import {
+  type BudgetOptions,
+  parseBudget,
+  parseSessionBudgets,
+  parseSubagents,
+  type SessionBudgetOptions,
+} from './budget-options.js'
 import { buryKeeper } from './burial.js'
 import { type CancelOptions, parseCancel } from './cancel-options.js'
 import { type CloseOptions, type ParsedClose, parseClose, parseHandleSignals } from './close-options.js'
@@ -20,6 +29,7 @@ import { closeOnSignal } from './signals.js'
 import { parseSpec, type RunDefaults, type RunSpec } from './spec.js'
 import { type StateOptions, stateOptionNames, storeSettings } from './state.js'
 import { RunSpan } from './tracing.js'
+import { type BreakerView, viewBreaker } from './views.js'
 
 export interface SupervisorOptions extends BoundOptions, StateOptions {
   /**
@@ -33,8 +43,14 @@ export interface SupervisorOptions extends BoundOptions, StateOptions {
   readonly on?: Listeners
   /** Insists on this kind: `launch_failed` where it cannot be had. Default: the best that works here. */
   readonly containment?: ContainmentKind
-  /** How many runs may wait for one session; another is refused as `queue_full`. Default 1,000. */
-  readonly maxWaiters?: number
+  /** What it does at once, over all its sessions. Default: no bound. */
+  readonly budget?: BudgetOptions
+  /** What each session may take; a function where that depends on the session. Default: 1,000 waiting runs. */
+  readonly sessionBudget?: SessionBudgetOptions | ((session: string) => SessionBudgetOptions)
+  /** How deep subagents may start subagents, and how many of one run may be alive at once. Default: 8 and 64. */
+  readonly subagents?: Partial<SubagentLimits>
+  /** When a session refuses runs for a while, because so many have failed. Default: never. */
+  readonly breaker?: BreakerOptions | false
   /** What each tree may take, where its run or command asks for nothing else. Default: no limit. */
   readonly limits?: LimitOptions
   /** How long the host's event loop may be blocked before that is recorded, or the process ended. Default 2 m. */
@@ -53,9 +69,12 @@ const known = [
   'logger',
   'logLevel',
   'loopTimeout',
-  'maxWaiters',
   'on',
   'retries',
+  'budget',
+  'sessionBudget',
+  'subagents',
+  'breaker',
   ...boundNames,
 ]
 
@@ -65,8 +84,9 @@ export async function openSupervisor(options: SupervisorOptions = {}): Promise<S
   const defaults = {
     bounds: parseBounds(options),
     limits: parseLimits(options.limits),
-    maxWaiters: parseMaxWaiters(options.maxWaiters),
     retries: parseRetries(options.retries),
+    sessionBudget: parseSessionBudgets(options.sessionBudget),
+    breaker: parseBreaker(options.breaker),
   }
   const signals = parseHandleSignals(options.handleSignals)
   const logger = parseLogger(options.logger)
@@ -78,20 +98,13 @@ export async function openSupervisor(options: SupervisorOptions = {}): Promise<S
     hostLog: lowestLevel(logger),
     listened: news.names,
     loopTimeout: parseLoopTimeout(options.loopTimeout),
+    budget: parseBudget(options.budget),
+    subagents: parseSubagents(options.subagents),
   }
   const link = await KeeperLink.open(settings, (message) => news.receive(message))
   const supervisor = new Supervisor(settings, link, defaults, news)
   if (signals !== null) supervisor.closeOnSignal(signals)
   return supervisor
-}
-
-function parseMaxWaiters(value: unknown = 1_000): number {
-  if (value === Number.POSITIVE_INFINITY) return Number.MAX_SAFE_INTEGER
-  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value
-  throw new CoppiceError(
-    'invalid_option',
-    `maxWaiters: ${String(value)} is no whole number of 0 or more, nor Infinity`,
-  )
 }
 
 function parseContainment(kind: unknown): ContainmentKind | null {
@@ -175,6 +188,11 @@ export class Supervisor extends Observer {
   /** How this supervisor is. Rejects with `run_lost` where its keeper died; a keeper that hangs does not answer. */
   health(): Promise<KeeperHealth> {
     return this.link.call('health', undefined)
+  }
+
+  /** Closes a session's breaker and forgets its failures. Resolves to the breaker as it was, null where there was none. */
+  async closeBreaker(session: string): Promise<BreakerView | null> {
+    return viewBreaker(await this.link.call('closeBreaker', { session }))
   }
 
   /** Closes with the process's first SIGINT, SIGTERM or SIGHUP; the option `handleSignals` of `openSupervisor`. */

@@ -1,5 +1,6 @@
 import { CoppiceError } from '../../errors.js'
 import type { KeeperSettings } from '../messages.js'
+import { unbounded } from './budget-options.js'
 import { KeeperLink } from './link.js'
 import { defaultLoopTimeout } from './loop-timeout.js'
 
@@ -10,6 +11,7 @@ const settings: KeeperSettings = {
   hostLog: null,
   listened: [],
   loopTimeout: defaultLoopTimeout,
+  ...unbounded,
 }
 let keeper: Promise<KeeperLink> | null = null
 

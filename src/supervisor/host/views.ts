@@ -1,5 +1,6 @@
 import type { Exit } from '../../containment/contract.js'
 import type { Survivor } from '../../proof.js'
+import type { Breaker } from '../../runs/breaker.js'
 import type { Cause } from '../../runs/causes.js'
 import type { Outcome } from '../../runs/outcome.js'
 import type { State } from '../../runs/states.js'
@@ -54,6 +55,21 @@ export interface SessionView {
   readonly holder: { readonly run: string; readonly state: State; readonly since: string } | null
   readonly waiting: number
   readonly fence: number
+  /** Null where no failure is remembered. */
+  readonly breaker: BreakerView | null
+}
+
+export interface BreakerView {
+  /** `trial`: open, and one run tries the session out. */
+  readonly state: 'closed' | 'open' | 'trial'
+  /** How many runs in a row have failed. */
+  readonly failures: number
+  /** Since when it is open, why, and from when on a run may try the session out; null while it is closed. */
+  readonly since: string | null
+  readonly why: string | null
+  readonly retryAt: string | null
+  /** The run that tries the session out. */
+  readonly trial: string | null
 }
 
 export interface SupervisorView {
@@ -130,13 +146,24 @@ export function viewTree({ tree, command, containment, root, launchedAt, end }: 
   }
 }
 
-export function viewSession({ session, holder, waiting, fence }: StoredSession): SessionView {
+export function viewBreaker(breaker: Breaker | null): BreakerView | null {
+  if (breaker === null) return null
+  const { failures, opened } = breaker
+  if (opened === null)
+    return { state: 'closed', failures, since: null, why: null, retryAt: null, trial: null }
+  const { since, why, retryAt, trial } = opened
+  const state = trial === null ? 'open' : 'trial'
+  return { state, failures, since: iso(since), why, retryAt: iso(retryAt), trial }
+}
+
+export function viewSession({ session, holder, waiting, fence, breaker }: StoredSession): SessionView {
   return {
     session,
     state: holder === null ? 'free' : 'held',
     holder: holder && { run: holder.run, state: holder.state, since: iso(holder.since) },
     waiting,
     fence,
+    breaker: viewBreaker(breaker),
   }
 }
 

@@ -1,10 +1,10 @@
-import type { ErrorDetails } from '../../errors.js'
-import type { Refused, StoredRun } from '../../store/contract.js'
+import type { Admission, Refused, StoredRun } from '../../store/contract.js'
 import { describeHolder } from '../../store/holder-text.js'
 import { after } from '../../timers.js'
 import { begin, endedWaiting, endOurs, leave } from './admitted.js'
 import type { Keeper } from './keeper.js'
 import { recoverIfGone } from './recovery.js'
+import { detailsOf, holderDetails } from './refused.js'
 import type { SupervisedRun } from './run.js'
 import { tellNews } from './wake.js'
 
@@ -23,7 +23,32 @@ export async function admitAgain(keeper: Keeper, run: SupervisedRun): Promise<vo
 /** Whoever holds the session that the run did not get. */
 async function ask(keeper: Keeper, run: SupervisedRun): Promise<StoredRun | null> {
   const { request } = run
-  const answer = await keeper.store.admit({
+  const admission = admissionOf(keeper, run)
+  const answer = keeper.places.isFullFor(run, keeper.runs.values())
+    ? await keeper.store.refuse(admission, 'queue_full', 'as many runs of its supervisor wait as may')
+    : await keeper.store.admit(admission)
+  const isNew = !run.isStored
+  run.markStored()
+  keeper.lookout.watch()
+  if (answer.state === 'running') begin(keeper, run, answer.fence)
+  if (answer.state === 'refused') refused(keeper, run, answer)
+  if (answer.state !== 'waiting') return null
+  if (isNew) keeper.news.waits(run, answer.holder, answer.queueLength)
+  if (request.interrupts && answer.holder !== null) interrupt(keeper, answer.holder)
+  return answer.holder
+}
+
+function refused(keeper: Keeper, run: SupervisedRun, answer: Refused): void {
+  endedWaiting(keeper, run, answer, detailsOf(answer))
+  // A trial whose owner is dead would keep the breaker open for ever: nobody waits for its session, and so nobody looks.
+  if (answer.breaker === null || answer.holder === null) return
+  recoverIfGone(keeper, answer.holder).catch((error) =>
+    keeper.log.error({ run: run.id, err: error }, 'could not recover the run that tries a session out'),
+  )
+}
+
+function admissionOf(keeper: Keeper, { request }: SupervisedRun): Admission {
+  return {
     run: request.run,
     supervisor: keeper.id,
     session: request.session,
@@ -32,18 +57,11 @@ async function ask(keeper: Keeper, run: SupervisedRun): Promise<StoredRun | null
     priority: request.priority,
     interrupts: request.interrupts,
     maxWaiters: request.maxWaiters,
+    mostWaiting: keeper.places.mostWaiting,
+    breaker: request.breaker,
     labels: request.labels,
     at: Date.now(),
-  })
-  const isNew = !run.isStored
-  run.markStored()
-  keeper.lookout.watch()
-  if (answer.state === 'running') begin(keeper, run, answer.fence)
-  if (answer.state === 'refused') endedWaiting(keeper, run, answer, detailsOf(answer))
-  if (answer.state !== 'waiting') return null
-  if (isNew) keeper.news.waits(run, answer.holder, answer.queueLength)
-  if (request.interrupts && answer.holder !== null) interrupt(keeper, answer.holder)
-  return answer.holder
+  }
 }
 
 /** The store has stopped the holder already; its supervisor is told so at once. */
@@ -52,16 +70,6 @@ function interrupt(keeper: Keeper, { id, stop, supervisor }: StoredRun): void {
   const ours = keeper.runs.get(id)
   if (ours !== undefined) void endOurs(keeper, ours, stop)
   else if (supervisor.socket !== null) tellNews(supervisor.socket, id)
-}
-
-function detailsOf({ holder, queueLength, ring }: Refused): ErrorDetails {
-  return { ...holderDetails(holder), queueLength, ...(ring === null ? {} : { ring }) }
-}
-
-function holderDetails(holder: StoredRun | null): ErrorDetails {
-  if (holder === null) return {}
-  const { id, startedAt, createdAt, supervisor } = holder
-  return { holder: id, since: new Date(startedAt ?? createdAt).toISOString(), supervisor: supervisor.id }
 }
 
 async function queue(keeper: Keeper, run: SupervisedRun, holder: StoredRun | null): Promise<void> {

@@ -15,17 +15,22 @@ import { tellNews } from './wake.js'
 
 /** The two ways out of the queue: a waiting run is given its session, or ends without it. */
 
-/** The run has its session. */
+/** The run has its session, and begins as soon as there is a place for it. */
 export function begin(keeper: Keeper, run: SupervisedRun, fence: number): void {
   if (run.hold !== null) return
   run.hold = { run: run.id, supervisor: keeper.id, fence }
   run.progress = advance(run.progress, 'admitted')
   run.waitedMs = run.ageMs
   keeper.news.admitted(run, fence)
-  const timedOut: Stop = { cause: 'timed_out', message: null, grace: null }
-  run.arm(() => after(run.bounds.timeout, () => void endRun(keeper, run, timedOut)))
-  run.stallWatch = watchStalls(keeper, run)
-  run.admitted.resolve(fence)
+  // It has waited for its session as long as it might; for a place it waits as long as it takes.
+  run.disarm()
+  keeper.places.take(run, () => {
+    run.hasBegun = true
+    const timedOut: Stop = { cause: 'timed_out', message: null, grace: null }
+    run.arm(() => after(run.bounds.timeout, () => void endRun(keeper, run, timedOut)))
+    run.stallWatch = watchStalls(keeper, run)
+    run.admitted.resolve(fence)
+  })
 }
 
 function watchStalls(keeper: Keeper, run: SupervisedRun): StallWatch {

@@ -1,10 +1,11 @@
 import { rm } from 'node:fs/promises'
+import type { LaunchRequest } from '../../containment/contract.js'
 import { CoppiceError, isCoppiceError } from '../../errors.js'
 import type { Bounds } from '../../runs/bounds.js'
 import type { Outcome } from '../../runs/outcome.js'
 import type { Stop } from '../../store/contract.js'
 import { after } from '../../timers.js'
-import type { Calls, CancelRequest, TreeRequest } from '../messages.js'
+import type { Calls, CancelRequest, Launched, TreeRequest } from '../messages.js'
 import { admit } from './admission.js'
 import { endOurs } from './admitted.js'
 import { close } from './closing.js'
@@ -17,6 +18,8 @@ import { SupervisedRun } from './run.js'
 import { outcomeOfOthers } from './run-of-others.js'
 import { lookAtSupervisors } from './supervisors.js'
 import { endTree, SupervisedTree } from './tree.js'
+import type { TreePlace } from './tree-places.js'
+import { neverLaunched, waitForPlace } from './waiting-launch.js'
 
 type Handlers = {
   [Name in keyof Calls]: (keeper: Keeper, ask: Calls[Name]['ask']) => Promise<Calls[Name]['answer']>
@@ -68,7 +71,9 @@ export const handlers: Handlers = {
     const run = request.run === null ? null : runOf(keeper, request.run)
     if (keeper.isClosing) throw new CoppiceError('supervisor_closed', 'the supervisor is closing')
     run?.admitsTrees()
-    const launch = launchTree(keeper, run, request)
+    const place = keeper.treePlaces.takeNow(run) ?? (await waitForPlace(keeper, run, request))
+    if (place === null) return { neverLaunched: neverLaunched(keeper) }
+    const launch = launchTree(keeper, run, request, place)
     return run === null ? launch : run.launching(launch)
   },
 
@@ -78,6 +83,8 @@ export const handlers: Handlers = {
   look: (keeper, { run }) => keeper.store.run(run),
   trees: (keeper, { run }) => keeper.store.trees(run),
   sessions: (keeper) => keeper.store.sessions(),
+  breaker: (keeper, { session }) => keeper.store.breaker(session),
+  closeBreaker: (keeper, { session }) => keeper.store.closeBreaker(session),
   transcript: (keeper, { session, range }) => keeper.store.transcript(session, range),
 
   health: async (keeper) => healthOf(keeper),
@@ -125,7 +132,8 @@ async function launchTree(
   keeper: Keeper,
   run: SupervisedRun | null,
   request: TreeRequest,
-): Promise<Calls['launch']['answer']> {
+  place: TreePlace,
+): Promise<Launched> {
   const { tree: id, command, args, cwd, env, stdio, terminal, bounds, limits, stop, linger } = request
   const launch = cancellable(keeper, request)
   const launching = keeper.containment.launch({
@@ -143,8 +151,10 @@ async function launchTree(
     stop,
     signal: run === null ? launch.signal : AbortSignal.any([launch.signal, run.killing]),
     ...lastWordOf(keeper, id),
-    ...(run?.request.session ? { owner: run.request.session } : {}),
+    ...ownerOf(run),
   })
+  const leave = () => keeper.treePlaces.leave(place)
+  launching.catch(leave)
   const launched = await launching.finally(launch.settled)
   const { hostLoop } = keeper
   const tree = new SupervisedTree(launched, request, keeper.send, (last) => hostLoop.blockedWithin(last))
@@ -152,7 +162,8 @@ async function launchTree(
   // Before the exit of one that was killed for it is heard: the first reason stays.
   const cancelled = launch.cancelled()
   if (cancelled !== null) void endTree(tree, 'cancelled', cancelled)
-  tree.done.then(() => keeper.trees.delete(id))
+  tree.done.then(() => keeper.trees.delete(id)).then(leave)
+  tree.lingering.then(() => keeper.treePlaces.lingers(place))
   if (run !== null) record(keeper, run, tree)
   return { pid: launched.root.pid, pipes: launched.pipes }
 }
@@ -176,6 +187,13 @@ function cancellable(keeper: Keeper, { tree, bounds }: TreeRequest) {
       for (const disarm of disarms) disarm()
     },
   }
+}
+
+/** Its session, whose trees are limited together. */
+function ownerOf(run: SupervisedRun | null): Pick<LaunchRequest, 'owner' | 'ownerLimits'> {
+  if (run === null || !run.request.session) return {}
+  const { session, sessionBudget } = run.request
+  return { owner: session, ownerLimits: sessionBudget.limits }
 }
 
 /** Beside the supervisor's socket, which whoever takes its runs over knows from the store. */

@@ -6,7 +6,9 @@ import { advance } from '../../runs/transitions.js'
 import type { Finished, Stop } from '../../store/contract.js'
 import { after, settlesWithin } from '../../timers.js'
 import type { TreeEnding } from '../messages.js'
+import { runError } from '../run-error.js'
 import type { Keeper } from './keeper.js'
+import { tellRefused } from './refused.js'
 import type { SupervisedRun } from './run.js'
 import { outcomeOfLost } from './run-of-others.js'
 import { storeEnding } from './store-ending.js'
@@ -29,6 +31,8 @@ export function endRun(keeper: Keeper, run: SupervisedRun, stop: Stop): Promise<
   run.progress = advance(run.progress, stop.cause)
   run.stop = stop
   run.disarm()
+  run.refuseLaunches()
+  if (keeper.places.withdraw(run)) run.markSettled()
   run.ending = end(keeper, run, stop)
   return run.ending
 }
@@ -64,11 +68,13 @@ async function end(keeper: Keeper, run: SupervisedRun, asked: Stop): Promise<Out
   await subagents
 
   // 6. End: the run, its lock and its ending in one transaction.
-  const { outcome, admitted } = await finish(keeper, run, stop)
+  const { outcome, admitted, refused } = await finish(keeper, run, stop)
 
   // 7. Tell.
   run.progress = { state: outcome.state, cause: outcome.cause }
   keeper.ended(run, outcome)
+  if (!run.hasBegun) run.admitted.reject(runError(run.request, outcome.cause, outcome.message))
+  tellRefused(keeper, refused)
   if (admitted !== null) keeper.onAdmitted(admitted)
   return outcome
 }
@@ -134,7 +140,7 @@ async function finish(keeper: Keeper, run: SupervisedRun, stop: Stop): Promise<F
     )
   } catch (error) {
     if (!isCoppiceError(error, 'run_lost')) throw error
-    return { outcome: await outcomeOfLost(keeper, run), admitted: null }
+    return { outcome: await outcomeOfLost(keeper, run), admitted: null, refused: [] }
   } finally {
     disarm()
   }

@@ -19,12 +19,11 @@ export async function join(keeper: Keeper, ttl: number, runtimeDir: string): Pro
     warn(error)
     return null
   })
-  const { id, host, identity, store } = keeper
+  const { id, host, identity, store, subagents } = keeper
   const now = Date.now()
   const socket = keeper.wakeSocket?.path ?? null
-  await leased(
-    store.register({ id, host, identity, socket, ttl, startedAt: now, renewedAt: now, blockedSince: null }),
-  )
+  const record = { id, host, identity, socket, ttl, startedAt: now, renewedAt: now, blockedSince: null }
+  await leased(store.register(record, subagents))
   keeper.isJoined = true
   // Until the very end: trees that a close gives their grace are leased as well.
   keeper.renewNow = () => leased(store.renew(id, Date.now(), blockedSince(keeper)))

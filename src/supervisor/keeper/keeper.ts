@@ -3,8 +3,10 @@ import { CoppiceError, toErrorMessage } from '../../errors.js'
 import type { Identity } from '../../identity.js'
 import { type Bounds, defaultBounds } from '../../runs/bounds.js'
 import type { Outcome } from '../../runs/outcome.js'
+import { defaultSubagents, type SubagentLimits } from '../../runs/subagents.js'
 import type { Finished, Store } from '../../store/contract.js'
 import { type Deferred, deferred } from '../../timers.js'
+import { type Budget, noBudget } from '../budget.js'
 import type { KeeperSettings, SendToHost } from '../messages.js'
 import type { ClosingTime } from './closing-time.js'
 import { OwnDelay } from './health.js'
@@ -14,8 +16,10 @@ import type { Log } from './log.js'
 import { Lookout } from './lookout.js'
 import { hostLoopEvents } from './loop-timeout.js'
 import type { News } from './news.js'
+import { Places } from './places.js'
 import type { SupervisedRun } from './run.js'
 import type { SupervisedTree } from './tree.js'
+import { TreePlaces } from './tree-places.js'
 import type { WakeSocket } from './wake.js'
 
 /** What a keeper is made of; a keeper of trees alone has no `store`. */
@@ -30,6 +34,9 @@ export interface KeeperParts {
   readonly closeLog: () => Promise<void>
   readonly send: SendToHost
   readonly loopTimeout: KeeperSettings['loopTimeout']
+  /** Default: none. */
+  readonly budget?: Budget
+  readonly subagents?: SubagentLimits
 }
 
 /** The supervising thread's state: its runs, its trees, and where their ends are told. */
@@ -44,6 +51,9 @@ export class Keeper {
   readonly closeLog: () => Promise<void>
   readonly send: SendToHost
   readonly bounds: Bounds = defaultBounds
+  readonly subagents: SubagentLimits
+  readonly places: Places
+  readonly treePlaces: TreePlaces
   readonly runs = new Map<string, SupervisedRun>()
   readonly trees = new Map<string, SupervisedTree>()
   /** Launches that are under way, by the ids of their trees: cancels them, with this grace or their own. */
@@ -81,6 +91,10 @@ export class Keeper {
     this.closeLog = parts.closeLog
     this.send = parts.send
     this.hostLoop = new HostLoop(hostLoopEvents(this, parts.loopTimeout), parts.loopTimeout.after)
+    const budget = parts.budget ?? noBudget
+    this.subagents = parts.subagents ?? defaultSubagents
+    this.places = new Places(budget)
+    this.treePlaces = new TreePlaces(budget, (run) => this.#familyOf(run))
   }
 
   get store(): Store {
@@ -139,9 +153,20 @@ export class Keeper {
     if (this.runs.size === 0) this.#quiet?.resolve()
   }
 
+  #familyOf(run: SupervisedRun): Set<SupervisedRun> {
+    const family = new Set<SupervisedRun>()
+    for (let next: SupervisedRun | undefined = run; next !== undefined; ) {
+      family.add(next)
+      const { parent }: SupervisedRun['request'] = next.request
+      next = parent === null ? undefined : this.runs.get(parent)
+    }
+    return family
+  }
+
   /** A run is terminal in the store: tells everybody who waits for that. */
   ended(run: SupervisedRun, outcome: Outcome): void {
     this.forget(run)
+    this.places.leave(run)
     this.wakeSocket?.ended(run.id)
     // Before its caller goes on: whoever has the outcome has heard of it as well.
     this.news.ended(run, outcome)

@@ -1,10 +1,11 @@
 import type { StoredRun, SupervisorRecord } from '../../store/contract.js'
 import { after } from '../../timers.js'
 import { admitAgain } from './admission.js'
-import { begin, endedWaiting, loseWaiting } from './admitted.js'
+import { begin, loseWaiting } from './admitted.js'
 import { endRun } from './ending.js'
 import type { Keeper } from './keeper.js'
 import { recoverOwner } from './recovery.js'
+import { endedByOthers } from './refused.js'
 import type { SupervisedRun } from './run.js'
 import { onDeath } from './wake.js'
 
@@ -161,7 +162,7 @@ async function reconcile(keeper: Keeper, run: SupervisedRun, seen?: StoredRun): 
 }
 
 function apply(keeper: Keeper, run: SupervisedRun, now: StoredRun): void {
-  if (now.outcome !== null && run.progress.state === 'waiting') endedWaiting(keeper, run, now)
+  if (now.outcome !== null && run.progress.state === 'waiting') void endedByOthers(keeper, run, now)
   else if (run.progress.state === 'waiting' && now.supervisor.id !== keeper.id) loseWaiting(keeper, run)
   else if (now.outcome !== null || now.supervisor.id !== keeper.id) {
     const message = `taken over by supervisor ${now.supervisor.id}`

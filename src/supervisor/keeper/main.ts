@@ -38,7 +38,7 @@ open(settings, id, hostLog, send).then(
 )
 
 async function open(
-  { store: settings, containment: kind, logLevel, loopTimeout, listened }: KeeperSettings,
+  { store: settings, containment: kind, logLevel, loopTimeout, listened, budget, subagents }: KeeperSettings,
   id: string,
   hostLog: HostLog | null,
   send: SendToHost,
@@ -54,7 +54,7 @@ async function open(
   const containment = await openContainment(wanted, (why) => log.warn({}, why))
   const identity = await self()
   const host = hostname()
-  const parts = { id, host, identity, containment, log, news, closeLog, send, loopTimeout }
+  const parts = { id, host, identity, containment, log, news, closeLog, send, loopTimeout, budget, subagents }
   if (settings === null) return watching(new Keeper({ ...parts, store: null }))
   const writers = new StoppedWriters(identity, log)
   const store = await openStore(settings.location, {
@@ -124,8 +124,7 @@ function receive(keeper: Keeper, hostLog: HostLog | null, message: ToKeeper): vo
 /** The callback returned or threw: the ordinary cause of an end, and no news where the run is ending already. */
 function settled(keeper: Keeper, run: SupervisedRun, error: ThrownRecord | null): void {
   run.thrown = error
-  run.callback = 'settled'
-  run.settled.resolve()
+  run.markSettled()
   if (run.ending === null) {
     void endRun(keeper, run, {
       cause: error === null ? 'returned' : 'threw',

@@ -5,6 +5,7 @@ import { isCoppiceError } from '../../errors.js'
 import type { EndingRecord, Hold, StoredRun, SupervisorRecord } from '../../store/contract.js'
 import type { Keeper } from './keeper.js'
 import { lastWordBeside, unknownWords } from './last-words.js'
+import { tellRefused } from './refused.js'
 import { storeEnding } from './store-ending.js'
 import { endSubagents } from './subagents.js'
 import { tellNews } from './wake.js'
@@ -121,7 +122,7 @@ async function endClaimed(keeper: Keeper, run: StoredRun, hold: Hold, why: strin
     error: null,
     at: Date.now(),
   }
-  const { outcome, admitted } = await storeEnding(keeper, hold, ending, () =>
+  const { outcome, admitted, refused } = await storeEnding(keeper, hold, ending, () =>
     endSubagents(keeper, run.id, bounds),
   )
   // A recovery that a locked store has undone reads them again.
@@ -129,5 +130,6 @@ async function endClaimed(keeper: Keeper, run: StoredRun, hold: Hold, why: strin
   await Promise.all(words.map((path) => rm(path, { force: true })))
   keeper.wakeSocket?.ended(run.id)
   keeper.news.recovered(run, outcome, { killed: report.killed, proof: ending.tree?.proof ?? null })
+  tellRefused(keeper, refused)
   if (admitted !== null) keeper.onAdmitted(admitted)
 }

@@ -48,6 +48,9 @@ export class SupervisedRun {
   readonly #launches = new Set<Promise<unknown>>()
   #treesEnd: TreesEnd | null = null
   readonly #killing = new AbortController()
+  #stopping: AbortController | null = null
+  /** Whether its callback may run: it has its session, and a place. */
+  hasBegun = false
   #disarm: () => void = () => {}
   /** From admission until it stops. */
   stallWatch: StallWatch | null = null
@@ -77,6 +80,23 @@ export class SupervisedRun {
     if (this.hold === null)
       throw new CoppiceError('run_ended', `run ${this.id} was not admitted`, { run: this.id })
     return this.hold
+  }
+
+  /** Aborts when the run stops: for launches that wait. Made for the first of them, since most runs have none. */
+  get stopping(): AbortSignal {
+    this.#stopping ??= new AbortController()
+    return this.#stopping.signal
+  }
+
+  /** Ends the waits of launches. */
+  refuseLaunches(): void {
+    this.#stopping?.abort()
+  }
+
+  /** The callback has settled, or will never run. */
+  markSettled(): void {
+    this.callback = 'settled'
+    this.settled.resolve()
   }
 
   /** Throws unless a tree may be launched: from the moment that a run stops, none may. */

@@ -15,6 +15,7 @@ export class SupervisedTree {
   readonly #hurry = deferred<void>()
   readonly #result = deferred<TreeResult>()
   readonly #opened = deferred<void>()
+  readonly #lingering = deferred<void>()
   readonly #disarm: () => void
   readonly #stallWatch: StallWatch
   #ended: TreeEnding | null = null
@@ -66,6 +67,11 @@ export class SupervisedTree {
 
   get result(): Promise<TreeResult> {
     return this.#result.promise
+  }
+
+  /** Resolves when its root has exited and what it left lives on. */
+  get lingering(): Promise<void> {
+    return this.#lingering.promise
   }
 
   get forced(): boolean {
@@ -140,6 +146,7 @@ export class SupervisedTree {
     if (this.#empty) return void (await this.conclude(drainBound))
     if (this.#isEnding) return
     this.#lingers = true
+    this.#lingering.resolve()
     this.#ended = 'exited'
     this.#disarm()
     const pumps = [...this.#pumps.values()]

@@ -19,6 +19,8 @@ export const plain = {
   priority: 'interactive',
   interrupts: false,
   maxWaiters: 1_000,
+  mostWaiting: null,
+  breaker: null,
 }
 
 /** The ending of a run whose callback returned, but for the time. */
