@@ -138,7 +138,14 @@ describe('P7: a budget of a session’s trees', () => {
       })
       await server.pid
       const waits = run.exec('true')
-      const below = run.subagent({}, (sub) => sub.exec('true'))
+      const asked = Promise.withResolvers<void>()
+      const below = run.subagent({}, async (sub) => {
+        const tool = sub.exec('true')
+        asked.resolve()
+        await tool
+      })
+      await asked.promise
+      await run.append('a turn of the keeper')
       // Until here its root may still exit by itself, with nothing left.
       server.stdin?.end('\n')
       expect((await server).tree.lingered).toHaveLength(1)
