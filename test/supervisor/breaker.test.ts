@@ -60,21 +60,37 @@ describe('case 35: repeated failures open the session’s breaker', () => {
     await supervisor.close()
   })
 
-  test('P8: those that wait when it opens are refused, of whichever process', async ({ scene }) => {
-    const breaker = { failures: 1, cooldown: '10m' } as const
-    const supervisor = await openSupervisor({ state: scene.state, breaker })
-    const stuck = supervisor.start({ session: 'k', timeout: '2s', grace: 0 }, never)
-    const waiting = supervisor.start({ session: 'k' }, () => expect.fail('ran'))
+  const soon = { failures: 1, cooldown: '10m' } as const
+
+  test('P8: those that wait when it opens are refused, and told so', async ({ scene }) => {
+    const supervisor = await openSupervisor({ state: scene.state, breaker: soon })
+    const stuck = supervisor.start({ session: 'k', timeout: '300ms', grace: 0 }, never)
+    const waiting = [1, 2].map(() => supervisor.start({ session: 'k' }, () => expect.fail('ran')))
+    await stuck.outcome
+    // Some turns of the keeper, and none of the seconds after which it would have looked by itself.
+    for (let turn = 0; turn < 20; turn++) await supervisor.show(stuck.id)
+    expect(waiting.map(({ state }) => state)).toEqual(['refused', 'refused'])
+    for (const run of waiting) {
+      await expect(run.result).rejects.toMatchObject({
+        code: 'breaker_open',
+        since: expect.any(String),
+        why: expect.stringContaining(stuck.id),
+        retryAfterMs: expect.any(Number),
+      })
+      expect(await run.outcome).toMatchObject({ state: 'refused', cause: 'breaker_open' })
+    }
+    await supervisor.close()
+  })
+
+  test('P8: so are those of other processes', async ({ scene }) => {
+    const supervisor = await openSupervisor({ state: scene.state, breaker: soon })
+    const stuck = await supervisor.begin({ session: 'k', breaker: { failures: 1, counts: ['failed'] } })
     const elsewhere = scene.coppice(['run', '--session', 'k', '--', 'true'])
-    await eventually(async () => (await supervisor.runs({ state: 'waiting' })).length === 2)
-    await expect(waiting.result).rejects.toMatchObject({
-      code: 'breaker_open',
-      since: expect.any(String),
-      why: expect.stringContaining(stuck.id),
-      retryAfterMs: expect.any(Number),
-    })
-    expect(await waiting.outcome).toMatchObject({ state: 'refused', cause: 'breaker_open' })
-    expect(await elsewhere.exited).toMatchObject({ code: 75 })
+    await eventually(async () => (await supervisor.runs({ state: 'waiting' })).length === 1)
+    await stuck.end({ error: new Error('enough') })
+    const { code, stderr } = await elsewhere.exited
+    expect(code).toBe(75)
+    expect(stderr).toContain(stuck.id)
     await supervisor.close()
   })
 

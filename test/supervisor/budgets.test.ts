@@ -120,6 +120,11 @@ describe('P7: a budget of runs', () => {
       expect(await refused.outcome).toMatchObject({ state: 'refused', cause: 'queue_full', session })
       expect((await supervisor.show(refused.id))?.outcome).toEqual(await refused.outcome)
     }
+    // A subagent waits for no place, but for a session as others do.
+    await holder.subagent({ session: 's' }, async () => {
+      const late = holder.subagent({ session: 's' }, () => expect.fail('ran'))
+      await expect(late).rejects.toMatchObject({ code: 'queue_full' })
+    })
     // Both who waited are admitted, whatever was refused.
     await holder.end()
     expect(await Promise.all([forSession.result, forPlace.result])).toEqual(['ran', 'ran'])

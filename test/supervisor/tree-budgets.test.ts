@@ -103,7 +103,7 @@ describe('P7: a budget of trees', () => {
 
 describe('P7: a budget of a session’s trees', () => {
   test('is its own: what waits for it holds up no other session', async ({ scene }) => {
-    const sessionBudget = (session: string) => (session === 'small' ? { trees: 1 } : {})
+    const sessionBudget = (session: string) => ({ trees: session === 'small' ? 1 : 2 })
     const supervisor = await openSupervisor({ state: scene.state, sessionBudget, budget: { trees: 3 } })
     await supervisor.run({ session: 'small' }, async (run) => {
       const holder = cat(run)
@@ -138,12 +138,19 @@ describe('P7: a budget of a session’s trees', () => {
       })
       await server.pid
       const waits = run.exec('true')
-      const below = run.subagent({}, (sub) => sub.exec('true'))
+      const asked = Promise.withResolvers<void>()
+      const below = run.subagent({}, async (sub) => {
+        const tool = sub.exec('true')
+        asked.resolve()
+        await tool
+      })
+      await asked.promise
+      await run.append('a turn of the keeper')
       // Until here its root may still exit by itself, with nothing left.
       server.stdin?.end('\n')
       expect((await server).tree.lingered).toHaveLength(1)
-      for (const stuck of [waits, below, run.exec('true')])
-        await expect(stuck).rejects.toMatchObject({ code: 'deadlock' })
+      for (const stuck of [waits, below]) await expect(stuck).rejects.toMatchObject({ code: 'deadlock' })
+      await expect(run.exec('true')).rejects.toMatchObject({ code: 'deadlock' })
     })
     expect(await supervisor.run({ session: 'k' }, async (run) => (await run.exec('true')).ok)).toBe(true)
     await supervisor.close()
