@@ -27,7 +27,7 @@ export class RunProgress {
   }
 
   /** Something that makes progress on the run's behalf, until it is over. */
-  add(part: Part, over: Promise<unknown>): void {
+  add(part: Part, over: PromiseLike<unknown>): void {
     this.touch()
     this.#parts.add(part)
     const done = () => {

@@ -164,7 +164,7 @@ export class HostRun implements BegunRun {
   }
 
   /** Something that makes progress on the run's behalf, until it is over. */
-  partOf(part: Part, over: Promise<unknown>): void {
+  partOf(part: Part, over: PromiseLike<unknown>): void {
     this.#living?.progress.add(part, over)
   }
 
@@ -239,7 +239,7 @@ export class HostRun implements BegunRun {
       exec,
       told,
     )
-    this.partOf(handle, handle.finally())
+    this.partOf(handle, handle)
     return handle
   }
 
