@@ -33,7 +33,7 @@ export const steps: Readonly<Record<string, Line>> = {
   },
   claimed: { file: recovery, before: 'const { bounds } = keeper;' },
   'before the sweep': { file: recovery, before: 'const report = await' },
-  'before the finish of a recovery': { file: recovery, before: 'const { outcome, admitted } = await' },
+  'before the finish of a recovery': { file: recovery, before: 'const { outcome, admitted, refused } = await' },
   'after the finish of a recovery': { file: recovery, before: '// A recovery that a locked store' },
   recovered: { file: recovery, before: 'if (admitted !== null)' },
   'before a dead supervisor is forgotten': { file: recovery, before: 'await keeper.store.unregister' },
