@@ -14,11 +14,6 @@ export class Places {
     this.#budget = budget
   }
 
-  /** How many runs wait for a place. */
-  get waiting(): number {
-    return this.#queue.length
-  }
-
   /** Calls `start` when the run has its place, at once where there is one. */
   take(run: SupervisedRun, start: () => void): void {
     if (run.request.parent !== null || this.#taken.size < this.#budget.runs) {
