@@ -13,7 +13,7 @@ export default defineConfig({
     hookTimeout: 60_000,
     pool: 'forks',
     // They wait for processes most of the time: one for each processor would leave it idle.
-    maxWorkers: availableParallelism() + 1,
+    maxWorkers: availableParallelism() + 2,
     reporters: ['default', ['json', { outputFile: '../node_modules/.vitest/results.json' }]],
   },
 })

@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { deferred } from '../timers.js'
+import { pace } from './pace.js'
 
 /** How much output may be on its way to its reader before the tool has to wait: 16 pipes' worth. */
 const window = 1024 * 1024
@@ -18,15 +19,19 @@ export class Pump {
   #seen = 0
   #draining = false
   #isDropping = false
+  #isPaused = false
 
   constructor(source: Readable, send: (chunk: Buffer) => void) {
     this.#source = source
     source.on('data', (chunk: Buffer) => {
       this.#seen += chunk.length
-      if (this.#isDropping) return
-      this.#onTheWay += chunk.length
-      if (!this.#draining && this.#onTheWay >= window) source.pause()
-      send(chunk)
+      if (!this.#isDropping) {
+        this.#onTheWay += chunk.length
+        if (!this.#draining && this.#onTheWay >= window) source.pause()
+        send(chunk)
+      }
+      // What is drained is little, and somebody waits for it.
+      if (!this.#draining || this.#isDropping) pace.note(chunk.length, this)
     })
     // 'close' comes after 'end' and after an error too; an error of the pipe itself is an end of output.
     source.on('error', () => {})
@@ -40,7 +45,22 @@ export class Pump {
 
   credit(bytes: number): void {
     this.#onTheWay -= bytes
-    if (this.#onTheWay < window) this.#source.resume()
+    this.#resume()
+  }
+
+  /** Until `resume` nothing is read, whatever credit comes. */
+  pause(): void {
+    this.#isPaused = true
+    this.#source.pause()
+  }
+
+  resume(): void {
+    this.#isPaused = false
+    this.#resume()
+  }
+
+  #resume(): void {
+    if (!this.#isPaused && (this.#draining || this.#onTheWay < window)) this.#source.resume()
   }
 
   /**
@@ -49,6 +69,7 @@ export class Pump {
    */
   drain(): void {
     this.#draining = true
+    this.#isPaused = false
     this.#source.resume()
   }
 

@@ -165,7 +165,7 @@ export class ExecHandle implements PromiseLike<ExecResult> {
     // One that was cancelled in the turn of its call may have to wait for its launch, and need not.
     this.#postCancel()
     const launched = await launch
-    if ('neverLaunched' in launched) throw this.#endUnlaunched(launched.neverLaunched)
+    if ('neverLaunched' in launched) throw await this.#endUnlaunched(launched.neverLaunched)
     const { pid, pipes } = launched
     this.#span?.launched(pid)
     if (pipes !== null) this.#openPipes(pipes, link)
@@ -214,7 +214,7 @@ export class ExecHandle implements PromiseLike<ExecResult> {
     this.#outputs[1].end()
     this.#outputs[2].end()
     this.#input?.destroy()
-    const told = toResult(this.#exceeded(result), this.#outputs, this.#limits)
+    const told = await toResult(this.#exceeded(result), this.#outputs, this.#limits)
     this.#span?.ended(told)
     if (!result.byRun) {
       this.#result.resolve(told)
@@ -227,8 +227,8 @@ export class ExecHandle implements PromiseLike<ExecResult> {
   }
 
   /** It was cancelled while it waited for its launch: there is a result, and no pid. */
-  #endUnlaunched(result: TreeResult): CoppiceError {
-    this.#result.resolve(toResult(result, this.#outputs, this.#limits))
+  async #endUnlaunched(result: TreeResult): Promise<CoppiceError> {
+    this.#result.resolve(await toResult(result, this.#outputs, this.#limits))
     return new CoppiceError('launch_failed', 'the command was cancelled before its launch')
   }
 
@@ -272,11 +272,11 @@ export class ExecHandle implements PromiseLike<ExecResult> {
   }
 }
 
-function toResult(
+async function toResult(
   { report, ...result }: TreeResult,
   outputs: Record<OutputStream, Output>,
   limits: Limits,
-): ExecResult {
+): Promise<ExecResult> {
   const { usage, ...tree } = report
   const { exit, ended, forced, durationMs } = result
   const told: ExecResult = {
@@ -284,8 +284,8 @@ function toResult(
     exit,
     ended,
     forced,
-    stdout: outputs[1].text,
-    stderr: outputs[2].text,
+    stdout: await outputs[1].text(),
+    stderr: await outputs[2].text(),
     truncated: outputs[1].truncated + outputs[2].truncated,
     tree,
     usage,

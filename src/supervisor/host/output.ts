@@ -1,4 +1,9 @@
 import { Readable } from 'node:stream'
+import { StringDecoder } from 'node:string_decoder'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+
+/** Bytes that are decoded in one turn of the loop: a fraction of a millisecond's work. */
+const slice = 512 * 1024
 
 /**
  * One output stream of a tree on the host's side: keeps what the result will hold, feeds whoever reads it live,
@@ -50,12 +55,14 @@ export class Output {
     return this.#leftOut
   }
 
-  /** Bytes that are not UTF-8 become U+FFFD; a line says how many bytes are left out, and where. */
-  get text(): string {
-    const head = Buffer.concat(this.#head)
-    const tail = Buffer.concat(this.#tail)
-    if (this.#leftOut === 0) return Buffer.concat([head, tail]).toString('utf8')
-    return `${head.toString('utf8')}\n[${this.#leftOut} bytes left out]\n${tail.toString('utf8')}`
+  /**
+   * Bytes that are not UTF-8 become U+FFFD; a line says how many bytes are left out, and where. In slices: megabytes in one
+   * turn would hold everything else up for as long as they take.
+   */
+  async text(): Promise<string> {
+    if (this.#leftOut === 0) return decode([...this.#head, ...this.#tail])
+    const head = await decode(this.#head)
+    return `${head}\n[${this.#leftOut} bytes left out]\n${await decode(this.#tail)}`
   }
 
   #openLive(): Readable {
@@ -97,4 +104,21 @@ export class Output {
     }
     if (drop > 0) this.#tail.splice(0, drop)
   }
+}
+
+async function decode(chunks: readonly Uint8Array[]): Promise<string> {
+  const decoder = new StringDecoder('utf8')
+  let text = ''
+  let inTurn = 0
+  for (const chunk of chunks) {
+    for (let at = 0; at < chunk.length; at += slice) {
+      const part = chunk.subarray(at, at + slice)
+      text += decoder.write(Buffer.from(part.buffer, part.byteOffset, part.length))
+      inTurn += part.length
+      if (inTurn < slice) continue
+      inTurn = 0
+      await nextTurn()
+    }
+  }
+  return text + decoder.end()
 }

@@ -5,6 +5,7 @@ import type { Outcome } from '../../runs/outcome.js'
 import { isTerminal, type State } from '../../runs/states.js'
 import { deferred } from '../../timers.js'
 import type { Stillness } from '../messages.js'
+import { pace } from '../pace.js'
 import { runError } from '../run-error.js'
 import type { Part } from './activity.js'
 import { type AttemptContext, Attempts } from './attempt.js'
@@ -91,6 +92,10 @@ interface Living {
   tellOver(error: CoppiceError): void
 }
 
+/** How many runs this thread has. */
+let living = 0
+pace.isShared = () => living > 1
+
 /** Both faces of a run on the host's thread. What it knows of the run's state is what the keeper said last. */
 export class HostRun implements BegunRun {
   readonly id: string
@@ -128,6 +133,7 @@ export class HostRun implements BegunRun {
       tellOver: over.resolve,
     }
     link.keepAlive(this.outcome)
+    living += 1
     link.listenToRun(id, (message) => {
       if (message.type === 'ended') this.terminal(message.outcome)
       else if (message.type === 'abort') this.#stopping(fromErrorMessage(message.error))
@@ -350,6 +356,7 @@ export class HostRun implements BegunRun {
     this.#living?.tellOver(isSame(heard, error) ? heard : error)
     this.#living?.tellOutcome(outcome)
     this.#living = null
+    living -= 1
   }
 
   #stopping(error: CoppiceError): void {

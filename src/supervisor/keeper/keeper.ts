@@ -8,6 +8,7 @@ import type { Finished, Store } from '../../store/contract.js'
 import { type Deferred, deferred } from '../../timers.js'
 import { type Budget, noBudget } from '../budget.js'
 import type { KeeperSettings, SendToHost } from '../messages.js'
+import { pace } from '../pace.js'
 import type { ClosingTime } from './closing-time.js'
 import { OwnDelay } from './health.js'
 import { Heartbeats } from './heartbeats.js'
@@ -90,6 +91,7 @@ export class Keeper {
     this.news = parts.news
     this.closeLog = parts.closeLog
     this.send = parts.send
+    pace.isShared = () => this.runs.size > 1
     this.hostLoop = new HostLoop(hostLoopEvents(this, parts.loopTimeout), parts.loopTimeout.after)
     const budget = parts.budget ?? noBudget
     this.subagents = parts.subagents ?? defaultSubagents
