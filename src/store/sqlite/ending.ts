@@ -29,7 +29,7 @@ export function endingVerbs(database: DatabaseSync, remembered: RememberedRuns) 
     UPDATE runs SET stop_grace = ? WHERE id = ? AND state = 'stopping' AND ifnull(stop_grace > ?, 1)`)
   const heldRun = givingValues(
     database.prepare(`
-    SELECT runs.seq, session, s.key, parent, request, created_at, started_at, cause, message, s.breaker, runs.breaker,
+    SELECT runs.seq, session, s.key, parent, request, created_at, started_at, cause, message, s.breaker, runs.breaker AS rules,
       EXISTS (SELECT 1 FROM runs w WHERE w.session = runs.session AND w.state = 'waiting'),
       EXISTS (SELECT 1 FROM trees t WHERE t.run = runs.seq AND t.ended_at IS NULL)
     FROM runs LEFT JOIN sessions s ON s.id = runs.session WHERE ${isHeld}`),

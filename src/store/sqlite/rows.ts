@@ -25,8 +25,17 @@ export function allAs<T>(rows: readonly unknown[]): readonly T[] {
  * `setReturnArrays` since 24.0.
  */
 export function givingValues(statement: StatementSync): StatementSync {
+  refuseSameNames(statement)
   if (typeof statement.setReturnArrays === 'function') statement.setReturnArrays(true)
   return statement
+}
+
+/** Where a row is an object, of two columns with one name the first would be gone, and every later one read for the one before it. */
+function refuseSameNames(statement: StatementSync): void {
+  if (typeof statement.columns !== 'function') return
+  const names = statement.columns().map(({ name }) => name)
+  if (new Set(names).size < names.length)
+    throw new TypeError(`two columns have one name: ${names.join(', ')}`)
 }
 
 export function valuesAs<T extends readonly unknown[]>(row: Row): T | undefined {
