@@ -51,12 +51,13 @@ function* accepted({ ordered, runs }: Whole): Generator<string> {
     if (outcome === null) yield `P8: ${run} has not ended`
     if (stored.get(request ?? '')?.run !== run) yield `P8: ${run} and another are both for ${request}`
   }
-  for (const { key, run, fence, outcome, refused, host, result } of ordered) {
+  for (const each of ordered) {
+    const { key, run, fence, outcome, refused, host, result } = each
     const { run: there } = stored.get(String(key)) ?? {}
     if (there !== undefined && run !== null && there !== run)
       yield `P8: ${key} was told as ${run} and is ${there}`
     if (fence !== null && there === undefined) yield `P8: ${key} was admitted and is not stored`
-    if (host.killed || refused) continue
+    if (host.killed || refused || isUnfinished(each)) continue
     if (outcome === null || result === undefined) yield `P8: ${key} was accepted and its end was never told`
   }
 }
@@ -68,7 +69,7 @@ function* outcomes({ ordered, cancelledSessions, runs, ttl }: Whole): Generator<
   for (const each of ordered) {
     const { key, outcome, result } = each
     const truth = stored.get(String(key))?.outcome
-    if (truth === undefined || truth === null) continue
+    if (truth === undefined || truth === null || isUnfinished(each)) continue
     const interrupted = interrupters.some((other) => other !== each && other.session === each.session)
     const cancelled = cancelledSessions.has(each.session)
     const allowed = allowedCauses(each, { interrupted, cancelled }, ttl)
@@ -79,6 +80,11 @@ function* outcomes({ ordered, cancelledSessions, runs, ttl }: Whole): Generator<
     if (result !== undefined && !fits(result, truth))
       yield `P5: ${key} ended as ${truth.cause} and gave ${result}`
   }
+}
+
+/** A close has its time, and says of a run whose ending cannot be stored in it that it is lost to this host. */
+function isUnfinished({ host, outcome }: Ordered): boolean {
+  return host.closing && outcome?.message === 'the supervisor was closed before its ending could be stored'
 }
 
 /** P6: what was acknowledged is there, and what was refused is not. */
