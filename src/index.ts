@@ -30,7 +30,7 @@ export type { LimitOptions } from './supervisor/host/limit-options.js'
 export type { Logger } from './supervisor/host/logger.js'
 export type { LoopTimeoutOption } from './supervisor/host/loop-timeout.js'
 export type { Listener } from './supervisor/host/news.js'
-export type { BegunRun, Run, RunHandle } from './supervisor/host/run.js'
+export type { BegunRun, Run, RunHandle } from './supervisor/host/run-faces.js'
 export type { RunSpec } from './supervisor/host/spec.js'
 export type { StopOptions } from './supervisor/host/stop-options.js'
 export {
