@@ -1,5 +1,5 @@
 // Makes a checkout ready to run: installs from the lock file and compiles, each only where it is missing or
-// stale. It runs before `npm start` and `npm test`, on whatever Node the system has (20 is enough), with no
+// stale. It runs before `npm start` and `npm test`, on whatever Node the system has (20.19 is enough), with no
 // dependency, because on a fresh clone there is none yet.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -19,14 +19,17 @@ step('install', 'node_modules/.coppice-installed', digest(['package-lock.json'])
 step(
   'build',
   'dist/.coppice-built',
-  digest(['package-lock.json', 'tsconfig.json', ...filesBelow('src')]),
+  digest(['package-lock.json', 'package.json', 'tsconfig.json', 'scripts/bundle.mjs', ...filesBelow('src')]),
   () => {
     rmSync(join(root, 'dist'), { recursive: true, force: true })
     run(process.execPath, ['node_modules/typescript/bin/tsc'])
+    run(process.execPath, ['scripts/bundle.mjs'])
   },
 )
 
-step('native helper', 'native-helpers/build/.coppice-built', digest(filesBelow('native-helpers')), () => {
+// The helper says the package's version.
+const helperInputs = digest(['package.json', ...filesBelow('native-helpers')])
+step('native helper', 'native-helpers/build/.coppice-built', helperInputs, () => {
   run(process.execPath, ['native-helpers/build.mjs'])
 })
 

@@ -9,6 +9,8 @@ export type ErrorCode =
   | 'breaker_open'
   | 'deadlock'
   | 'subagent_limit'
+  | 'request_exhausted'
+  | 'request_duplicate'
   | 'run_cancelled'
   | 'run_timed_out'
   | 'run_stalled'
@@ -44,6 +46,8 @@ export interface ErrorDetails {
   readonly why?: string
   /** Which limit was reached, how much it allows, and how many there are. */
   readonly limit?: { readonly name: string; readonly most: number; readonly count: number }
+  /** How often its request was tried, of `request_exhausted`. */
+  readonly tries?: number
   /** When a retry is worth it, in milliseconds from now. */
   readonly retryAfterMs?: number
   /** The file, folder, command or URL that the error is about; a URL without its password. */

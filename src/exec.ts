@@ -20,6 +20,7 @@ export function exec(command: string, args: readonly string[] = [], options: Exe
 }
 
 export type { CancelOptions } from './supervisor/host/cancel-options.js'
-export type { ExecHandle, ExecResult } from './supervisor/host/exec-handle.js'
+export type { ExecHandle } from './supervisor/host/exec-handle.js'
 export type { ExecOptions } from './supervisor/host/exec-options.js'
+export type { ExecResult } from './supervisor/host/exec-result.js'
 export type { LimitOptions } from './supervisor/host/limit-options.js'

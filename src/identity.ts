@@ -4,19 +4,13 @@
  */
 export interface Identity {
   readonly pid: number
-  /** As the kernel counts it: clock ticks since boot on Linux (proc(5), field 22), `lstart` of ps elsewhere. */
+  /**
+   * As the system tells it: clock ticks since boot on Linux (proc(5), field 22), the moment of creation on Windows, in units
+   * of 100 ns since 1601, `lstart` of ps elsewhere.
+   */
   readonly startTime: string
-  /** /proc/sys/kernel/random/boot_id; the boot time where there is none. */
+  /** /proc/sys/kernel/random/boot_id; the boot time where there is none. Empty on Windows, whose start times outlast a boot. */
   readonly bootId: string
   /** The pid namespace's inode (`pid:[4026531836]`); empty where the system has none. */
   readonly pidNamespace: string
-}
-
-export function sameProcess(a: Identity, b: Identity): boolean {
-  return (
-    a.pid === b.pid &&
-    a.startTime === b.startTime &&
-    a.bootId === b.bootId &&
-    a.pidNamespace === b.pidNamespace
-  )
 }

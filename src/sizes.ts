@@ -23,6 +23,14 @@ export function formatSize(bytes: number): string {
     : `${bytes / 1024 ** (exponents[unit.charAt(0).toLowerCase()] ?? 0)}${unit}`
 }
 
+/** The same for what is measured: to the megabyte, or to the kilobyte below one. */
+export function formatRoughSize(bytes: number): string {
+  const unit = Math.abs(bytes) < 1024 ** 2 ? 1024 : 1024 ** 2
+  const rounded = Math.round(bytes / unit) * unit
+  if (rounded < 0) return `-${formatRoughSize(-rounded)}`
+  return rounded === 0 ? '0KB' : `${rounded / unit}${unit === 1024 ? 'KB' : 'MB'}`
+}
+
 function parseText(text: unknown): number {
   if (text === 'Infinity') return Number.POSITIVE_INFINITY
   const found = /^(\d+(?:\.\d+)?) ?([kmgt]?)(?:i?b)?$/i.exec(typeof text === 'string' ? text : '')

@@ -13,6 +13,11 @@ export function after(delay: number, work: () => void): () => void {
   return () => clearTimeout(timer)
 }
 
+/** Resolves after so many milliseconds, by the same clock. */
+export function delay(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => void after(milliseconds, resolve))
+}
+
 /** Whether `event` settled within `bound` milliseconds. An event that has settled already wins over a bound of 0. */
 export function settlesWithin(bound: number, event: Promise<unknown>): Promise<boolean> {
   return new Promise((resolve) => {
@@ -23,6 +28,17 @@ export function settlesWithin(bound: number, event: Promise<unknown>): Promise<b
     }
     event.then(settled, settled)
   })
+}
+
+/**
+ * About so many milliseconds: until a whole tick of this process's, half as many at least and once and a half at most. What
+ * is due at a tick in whichever thread wakes an idle process up once, and to be woken up is most of what it costs.
+ */
+export function untilTick(milliseconds: number): number {
+  // The clock of all threads. Most other processes have other ticks.
+  const now = Number(process.hrtime.bigint() / 1_000_000n) + process.pid * 137
+  const left = milliseconds - (now % milliseconds)
+  return left < milliseconds / 2 ? left + milliseconds : left
 }
 
 /** A promise that others resolve. One that is rejected and that nobody awaits is no unhandled rejection. */

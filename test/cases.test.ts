@@ -11,6 +11,11 @@ const cases = [
   '32b',
   '35',
   '36',
+  '37',
+  '37a',
+  '38',
+  '39',
+  '40',
 ]
 
 test('every case of these has a test that bears its number', () => {

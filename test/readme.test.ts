@@ -12,7 +12,7 @@ const examples = [...readFileSync(new URL('README.md', root), 'utf8').matchAll(/
 test('the library example of the README runs as it stands', async ({ scene }) => {
   expect(examples).toHaveLength(2)
   const [example = ''] = examples
-  const index = pathToFileURL(fileURLToPath(new URL('dist/index.js', root))).href
+  const index = pathToFileURL(fileURLToPath(new URL('dist/bundle/index.js', root))).href
   // The example asks for `node`: let it be the one that runs this.
   const path = `${dirname(process.execPath)}:${process.env.PATH}`
   const file = join(scene.folder, 'example.mjs')

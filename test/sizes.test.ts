@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { formatSize, parseSize } from '#src/sizes.js'
+import { formatRoughSize, formatSize, parseSize } from '#src/sizes.js'
 
 const MB = 1024 * 1024
 
@@ -35,6 +35,17 @@ describe('sizes', () => {
       '512MB',
       '1536MB',
       '1TB',
+    ])
+  })
+
+  test('that were measured are told roughly', () => {
+    expect([0, 100, 700 * 1024, 1.4 * MB, 1023.6 * MB, -3 * MB].map(formatRoughSize)).toEqual([
+      '0KB',
+      '0KB',
+      '700KB',
+      '1MB',
+      '1024MB',
+      '-3MB',
     ])
   })
 })

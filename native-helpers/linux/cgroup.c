@@ -13,7 +13,6 @@
 enum { MOST_NESTED = 64 };
 
 static ssize_t read_at(int directory, const char *name, char *bytes, size_t size);
-static bool value_of(const char *text, const char *key, uint64_t *value);
 static bool count_of(int directory, const char *name, const char *key, uint64_t *count);
 static bool has_least_room(int directory);
 static bool room_in(int directory, int64_t *room);
@@ -45,7 +44,7 @@ bool cgroup_is_populated(const struct cgroup *cgroup) {
     if (length < 0) return errno != ENODEV;
     text[length] = '\0';
     uint64_t populated = 1;
-    value_of(text, "populated", &populated);
+    cgroup_value_of(text, "populated", &populated);
     return populated != 0;
 }
 
@@ -97,9 +96,16 @@ uint32_t cgroup_killed_for_memory(const struct cgroup *cgroup) {
     return (uint32_t)(killed - (times < killed ? times : 0));
 }
 
+bool cgroup_took_for_memory(const struct cgroup *cgroup, bool *took) {
+    uint64_t killed;
+    if (!count_of(cgroup->directory, "memory.events.local", "oom_kill", &killed)) return false;
+    *took = killed > 0;
+    return true;
+}
+
 static bool count_of(int directory, const char *name, const char *key, uint64_t *count) {
     char text[1024];
-    return directory >= 0 && read_at(directory, name, text, sizeof text) >= 0 && value_of(text, key, count);
+    return directory >= 0 && read_at(directory, name, text, sizeof text) >= 0 && cgroup_value_of(text, key, count);
 }
 
 /*
@@ -136,7 +142,7 @@ static bool room_in(int directory, int64_t *room) {
 void cgroup_usage(const struct cgroup *cgroup, uint64_t *cpu_us, uint64_t *most_memory) {
     if (cgroup->directory < 0) return;
     char text[1024];
-    if (read_at(cgroup->directory, "cpu.stat", text, sizeof text) >= 0) value_of(text, "usage_usec", cpu_us);
+    if (read_at(cgroup->directory, "cpu.stat", text, sizeof text) >= 0) cgroup_value_of(text, "usage_usec", cpu_us);
     if (read_at(cgroup->directory, "memory.peak", text, sizeof text) > 0) *most_memory = strtoull(text, NULL, 10);
 }
 
@@ -206,8 +212,7 @@ static ssize_t read_at(int directory, const char *name, char *bytes, size_t size
     return length;
 }
 
-/* Of a file of lines `key value`. */
-static bool value_of(const char *text, const char *key, uint64_t *value) {
+bool cgroup_value_of(const char *text, const char *key, uint64_t *value) {
     size_t length = strlen(key);
     for (const char *line = text; line; line = strchr(line, '\n')) {
         if (*line == '\n') line++;

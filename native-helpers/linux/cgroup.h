@@ -40,6 +40,15 @@ enum held cgroup_memory(const struct cgroup *cgroup);
 /* How many processes the kernel has killed for this cgroup's limit of memory. */
 uint32_t cgroup_killed_for_memory(const struct cgroup *cgroup);
 
+/*
+ * Whether the kernel has killed any of its processes for want of memory, whosever that was: its own limit's, or one's above.
+ * Not of what a tool nested in it. False where it does not count that here (before Linux 5.2, and without the controller).
+ */
+bool cgroup_took_for_memory(const struct cgroup *cgroup, bool *took);
+
+/* The number of a line `key value` of a text. */
+bool cgroup_value_of(const char *text, const char *key, uint64_t *value);
+
 /* What all of them have used, those that nobody waited for too; a number that is not there is left as it is. */
 void cgroup_usage(const struct cgroup *cgroup, uint64_t *cpu_us, uint64_t *most_memory);
 

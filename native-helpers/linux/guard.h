@@ -14,7 +14,7 @@ struct guard_task {
     /* Of a FRAME_LAUNCH. */
     const uint8_t *body;
     size_t length;
-    const struct shared *shared;
+    struct shared *shared;
     enum walk walk;
 };
 

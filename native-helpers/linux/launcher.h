@@ -8,10 +8,14 @@
 
 #include "processes.h"
 
-/* One page that the launcher writes and every guard reads. */
+/* One page that launcher and guards have in common. */
 struct shared {
     /* When the supervisor's leases end, in milliseconds of CLOCK_MONOTONIC. */
     _Atomic uint64_t lease;
+    /* How many the kernel has killed for want of memory, as the guards have seen it; NONE before the first look. */
+    _Atomic uint64_t killed_for_memory;
+    /* When one of them saw that there were more, in milliseconds of CLOCK_MONOTONIC; NONE where none has. */
+    _Atomic uint64_t felt_at;
 };
 
 /* Why a tree is stopped, where it is not the keeper who says so. */
@@ -23,6 +27,7 @@ enum cause {
     CAUSE_CONTROL_LOST = 4,
     CAUSE_PROCESSES = 5,
     CAUSE_MEMORY = 6,
+    CAUSE_MEMORY_OF_ALL = 7,
 };
 
 /* The launcher takes as many descriptors as it may; a tool gets the limit that was there before. */

@@ -2,12 +2,13 @@
  * coppice-launcher: starts process trees for a supervisor, each under a guard of its own, and ends them all when the
  * supervisor is gone. It is spoken to through descriptor 3, in the frames of protocol.md.
  *
- *   coppice-launcher [--check] [--walk=all] [--keeper=THREAD] [--version]
+ *   coppice-launcher [--check] [--walk=all] [--keeper=THREAD] [--missing] [--version]
  *
  * --check          reads requests and says whether it would take them, and starts nothing
  * --walk=all       looks at every process, also where the kernel lists each one's children
  * --keeper=THREAD  the number of the thread that speaks to it, which gets the processor as soon as it does itself
- * --version        prints the version of the protocol
+ * --missing        prints what this kernel refuses of what guards want of it, a line each
+ * --version        prints the version of the package that it was built from
  *
  * Exit codes: 0 when the last tree has ended after the supervisor; 125 where it cannot work here; 2 for bad usage.
  */
@@ -20,6 +21,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "kernel.h"
 #include "launcher.h"
 #include "slice.h"
 
@@ -35,12 +37,17 @@ int main(int argc, char **argv) {
         if (strcmp(argv[i], "--check") == 0) {
             checks = true;
         } else if (strcmp(argv[i], "--version") == 0) {
-            puts("coppice-launcher 1");
+            puts("coppice-launcher " COPPICE_VERSION);
+            return 0;
+        } else if (strcmp(argv[i], "--missing") == 0) {
+            kernel_print_missing();
             return 0;
         } else if (strcmp(argv[i], "--walk=all") == 0) {
             walk = WALK_ALL;
         } else if (strncmp(argv[i], "--keeper=", 9) == 0) {
             slice_shorten((pid_t)strtol(argv[i] + 9, NULL, 10));
+        } else if (strncmp(argv[i], "--host=", 7) == 0) {
+            slice_shorten_alone((pid_t)strtol(argv[i] + 7, NULL, 10));
         } else {
             fprintf(stderr, "coppice-launcher: unknown option %s\n", argv[i]);
             return BAD_USAGE;

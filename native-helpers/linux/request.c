@@ -6,6 +6,11 @@
 
 #include "frame.h"
 
+#ifdef _WIN32
+/* There it is no signal that is sent, and its number says nothing. */
+#define SIGRTMAX 64
+#endif
+
 struct field_read {
     enum field kind;
     const char *bytes;
@@ -57,6 +62,9 @@ bool request_parse(const uint8_t *body, size_t length, char *const *environment,
         .stop_signal = SIGTERM,
         .most_processes = NONE,
         .most_memory = NONE,
+#ifdef _WIN32
+        .most_cpus = NONE,
+#endif
         .storage = storage,
     };
     *why = fill(body, length, request, changed, text);
@@ -162,10 +170,18 @@ static const char *read_setting(const struct field_read *field, struct request *
     case FIELD_LINGER: request->lingers = read_u8(&reader) != 0; break;
     case FIELD_TERMINAL: request->has_terminal = read_u8(&reader) != 0; break;
     case FIELD_STOP_STDIN: request->stop_by_stdin = read_u8(&reader) != 0; break;
+    case FIELD_NICE:
+        request->nice = read_u8(&reader);
+        if (request->nice > 19) return "a nice value is from 0 to 19";
+        break;
     case FIELD_STOP_SIGNAL:
         request->stop_signal = read_u8(&reader);
         if (request->stop_signal < 1 || request->stop_signal > SIGRTMAX) return "there is no such signal";
         break;
+#ifdef _WIN32
+    case FIELD_VERBATIM: request->is_verbatim = read_u8(&reader) != 0; break;
+    case FIELD_MOST_CPUS: request->most_cpus = read_u64(&reader); break;
+#endif
     default: return "there is a field of an unknown kind";
     }
     return reader.bad || reader.left > 0 ? "a number has a wrong length" : NULL;

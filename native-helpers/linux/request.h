@@ -27,6 +27,10 @@ enum field {
     FIELD_TERMINAL = 17,
     FIELD_OWNER = 18,
     FIELD_LAST_WORD = 19,
+    /* Windows alone, these two */
+    FIELD_VERBATIM = 20,
+    FIELD_MOST_CPUS = 21,
+    FIELD_NICE = 22,
 };
 
 enum stdio_plan { STDIO_IGNORE = 0, STDIO_PIPE = 1, STDIO_INHERIT = 2 };
@@ -54,8 +58,16 @@ struct request {
     bool root_first;
     bool lingers;
     bool has_terminal;
+    /* How far the tree steps back where the processors are busy: 0 to 19, of setpriority(2). */
+    int nice;
     uint64_t most_processes;
     uint64_t most_memory;
+#ifdef _WIN32
+    /* The arguments are parts of a command line already. */
+    bool is_verbatim;
+    /* In thousandths of a processor. */
+    uint64_t most_cpus;
+#endif
     /* What the pointers above lead into. */
     void *storage;
 };

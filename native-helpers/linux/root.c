@@ -7,11 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "launcher.h"
+#include "priority.h"
 #include "slice.h"
 
 static pid_t fork_into(int cgroup);
@@ -20,6 +22,7 @@ static void become_root(const struct request *request, const struct terminal *te
 static void restore_signals(void);
 static int place_stdio(const struct request *request, const int stdio[3]);
 static int join_cgroup(const char *cgroup);
+static void offer_to_the_kernel(void);
 static void run_command(const struct request *request);
 static int run_file(const char *path, const struct request *request);
 static const char *path_of(char *const *variables);
@@ -66,13 +69,20 @@ static pid_t fork_into(int cgroup) {
 /* Returns where it did not become the command, which has been reported then. */
 static void become_root(const struct request *request, const struct terminal *terminal, pid_t guard, bool joins,
                         const int stdio[3], int report) {
-    /* A group of its own below the guard's process session, so that a signal to the group spares the guard. */
-    setpgid(0, 0);
-    /* Who dies from here on leaves a root that can be told by its group; who died before leaves none. */
+    /*
+     * A process session of its own, which can step back without the guard's, or a group of its own where the terminal is
+     * to stay in reach: a signal to the group spares the guard.
+     */
+    if (request->has_terminal) setpgid(0, 0);
+    else setsid();
+    prctl(PR_SET_NAME, "coppice-root");
+    /* Whose guard dies from here on can be told by its name until it is the command; whose died before is none. */
     if (getppid() != guard) return;
     terminal_take(terminal);
     setrlimit(RLIMIT_NOFILE, &descriptor_limit_at_start);
     slice_restore();
+    offer_to_the_kernel();
+    priority_of_root(request->nice);
     struct launch_error failure = {.stage = STAGE_CGROUP};
     if (joins && join_cgroup(request->cgroup) < 0) goto failed;
     failure.stage = STAGE_STDIO;
@@ -119,6 +129,19 @@ static int join_cgroup(const char *cgroup) {
     ssize_t written = write(file, "0", 1);
     close(file);
     return written == 1 ? 0 : -1;
+}
+
+/*
+ * Where memory runs out, the kernel is to take a tool before the supervisor, however large that is: its own size counts
+ * for less than this, the most that there is (proc_pid_oom_score_adj(5)); among tools the largest is taken. To raise it needs no
+ * privilege, and where it is refused all the same, the tool is as likely as its supervisor.
+ */
+static void offer_to_the_kernel(void) {
+    int file = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    if (file < 0) return;
+    ssize_t written = write(file, "1000", 4);
+    (void)written;
+    close(file);
 }
 
 /* As execvpe(3), but with the PATH of the new environment, as Node does it. Returns where it cannot run, with errno. */

@@ -11,6 +11,9 @@
 /* Of this thread (0) or of another one of the same user. Who is forked by it inherits that. */
 void slice_shorten(pid_t thread);
 
+/* The same, and who is forked by it does not inherit it: for a thread that forks what is none of ours. */
+void slice_shorten_alone(pid_t thread);
+
 /* This thread's, for a tool: its work is none of ours. */
 void slice_restore(void);
 

@@ -1,11 +1,16 @@
 import { constants } from 'node:os'
 import type { CoppiceError } from '../errors.js'
 import type { Outcome } from '../runs/outcome.js'
-import type { ExecResult } from '../supervisor/host/exec-handle.js'
+import type { ExecResult } from '../supervisor/host/exec-result.js'
 
-/** The exit codes of `coppice run`: those of timeout(1), of the shells, and sysexits' EX_TEMPFAIL. */
+/**
+ * The exit codes of `coppice run`: those of timeout(1), of the shells, and sysexits' EX_TEMPFAIL. `degraded` and `unresponsive`
+ * are those of `coppice health`.
+ */
 export const exitCodes = {
+  degraded: 1,
   usage: 2,
+  unresponsive: 3,
   busy: 75,
   timedOut: 124,
   failed: 125,

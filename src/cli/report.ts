@@ -3,7 +3,7 @@ import { access, open, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { CoppiceError } from '../errors.js'
 import type { Outcome } from '../runs/outcome.js'
-import type { ExecResult } from '../supervisor/host/exec-handle.js'
+import type { ExecResult } from '../supervisor/host/exec-result.js'
 
 export interface Report {
   readonly outcome: Outcome

@@ -1,15 +1,19 @@
 import { once } from 'node:events'
 import type { Readable } from 'node:stream'
-import { onExit } from 'signal-exit'
 import type { ContainmentKind } from '../containment/contract.js'
 import { runVariable } from '../containment/processes/cookie.js'
+import { onPoliteSignal, politeSignals } from '../containment/signals.js'
 import { type CoppiceError, isCoppiceError } from '../errors.js'
 import type { Outcome } from '../runs/outcome.js'
-import type { ExecResult } from '../supervisor/host/exec-handle.js'
+import type { ExecResult } from '../supervisor/host/exec-result.js'
 import type { LimitOptions } from '../supervisor/host/limit-options.js'
 import type { Run, RunHandle } from '../supervisor/host/run-faces.js'
-import { openSupervisor, type Supervisor, type SupervisorOptions } from '../supervisor/host/supervisor.js'
+import { openSupervisor, type Supervisor } from '../supervisor/host/supervisor.js'
+import type { SupervisorOptions } from '../supervisor/host/supervisor-options.js'
+import { settlesWithin } from '../timers.js'
 import { exitCodeOf } from './exit-codes.js'
+import { heedSignalsAsFirstProcess } from './first-process.js'
+import { tellProgress } from './progress.js'
 import { checkReport, writeReport } from './report.js'
 import { stateOption } from './state.js'
 
@@ -31,6 +35,7 @@ export interface RunOptions {
 /** `coppice run`: one tree in one run, stdio passed through. */
 export async function run(command: readonly string[], options: RunOptions): Promise<void> {
   const { session, grace, wait, report, logLevel, containment } = options
+  const leaveSignals = heedSignalsAsFirstProcess()
   if (report !== undefined) await checkReport(report)
   const supervisor = await openSupervisor({
     ...stateOption(options),
@@ -53,8 +58,10 @@ export async function run(command: readonly string[], options: RunOptions): Prom
       },
       (run) => tool.run(run),
     )
+    leaveSignals()
     const signals = cancelOnSignal(handle)
-    const outcome = await outcomeOf(handle)
+    const progress = tellProgress(supervisor, handle)
+    const outcome = await outcomeOf(handle).finally(() => progress.stop())
     signals.stop()
     const said = await handle.result.then(
       () => null,
@@ -139,14 +146,15 @@ class Tool {
       }
       throw error
     }
+    await heardOfSignal(run, this.result)
     // A run whose command failed has failed: its outcome must not read `succeeded`.
     this.result.orThrow()
   }
 
   async #exec(run: Run, command: string, args: readonly string[]): Promise<ExecResult> {
-    if (!this.#passes) return run.exec(command, args, { stdio: 'inherit', terminal: hasTerminal })
+    if (!this.#passes) return run.exec(command, args, { stdio: 'inherit', terminal: hasTerminal, nice: 0 })
     const stdio = ['inherit', 'pipe', 'pipe'] as const
-    const tool = run.exec(command, args, { stdio, terminal: hasTerminal, output: { limit: 0 } })
+    const tool = run.exec(command, args, { stdio, terminal: hasTerminal, nice: 0, output: { limit: 0 } })
     const unread = () => void tool.cancel('nobody reads its output').catch(() => {})
     const passing = [passOn(tool.stdout, process.stdout, unread), passOn(tool.stderr, process.stderr, unread)]
     const result = await tool
@@ -154,6 +162,19 @@ class Tool {
     return result
   }
 }
+
+/**
+ * Who ends a tree from outside, as a run does whose tool this command is, sends the tool and this process the same signal,
+ * and that of the tool can be heard of first. It is a cancellation then, and no failure.
+ */
+async function heardOfSignal({ signal }: Run, result: ExecResult): Promise<void> {
+  const { exit } = result
+  if (result.ended !== 'exited' || exit.signal === null || !politeSignals.includes(exit.signal)) return
+  if (!signal.aborted) await settlesWithin(sameSignal, once(signal, 'abort'))
+}
+
+/** Milliseconds between two deliveries of one sender's, on a machine that has much to do. */
+const sameSignal = 100
 
 /** Not further than its reader is: one that is slow makes the tool wait. One that is gone cannot give it SIGPIPE from here. */
 async function passOn(from: Readable, to: NodeJS.WriteStream, unread: () => void): Promise<void> {
@@ -165,25 +186,15 @@ async function passOn(from: Readable, to: NodeJS.WriteStream, unread: () => void
 
 /** The first signal cancels and the second skips the grace. SIGHUP too: nobody reads the output any more. */
 function cancelOnSignal(handle: RunHandle<void>): { first(): NodeJS.Signals | null; stop(): void } {
-  const polite: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP']
   let first: NodeJS.Signals | null = null
-  const hurry = () => void handle.cancel({ grace: 0 }).catch(() => {})
-  const stop = onExit((_code, signal) => {
-    if (signal === null || !polite.includes(signal)) return undefined
-    first = signal
-    // signal-exit has taken its listeners off by now: later signals come to these.
-    for (const name of polite) process.on(name, hurry)
-    void handle.cancel(signal).catch(() => {})
-    // true keeps signal-exit from re-raising the signal at once.
-    return true
-  })
-  return {
-    first: () => first,
-    stop: () => {
-      stop()
-      for (const name of polite) process.off(name, hurry)
+  const stop = onPoliteSignal(
+    (signal) => {
+      first = signal
+      void handle.cancel(signal).catch(() => {})
     },
-  }
+    () => void handle.cancel({ grace: 0 }).catch(() => {}),
+  )
+  return { first: () => first, stop }
 }
 
 /** What a person is told beside the exit code; nothing where the command ended by itself. */

@@ -14,9 +14,15 @@ export function stateOption({ state }: State): State {
 /** False only where a state file would first have to be created: a command that looks or cancels creates none. */
 export async function stateExists(state: State): Promise<boolean> {
   const { location } = storeSettings(state)
-  if (/^[a-z]+:/i.test(location)) return true
+  // One letter is a drive of Windows.
+  if (/^[a-z][a-z0-9+.-]+:/i.test(location)) return true
   return stat(location).then(
     () => true,
     (error: NodeJS.ErrnoException) => error.code !== 'ENOENT',
   )
+}
+
+/** The option again, for a command that this one starts; the environment goes on by itself. */
+export function stateArguments({ state }: State): string[] {
+  return state === undefined ? [] : ['--state', state]
 }

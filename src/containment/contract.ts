@@ -1,7 +1,7 @@
 import type { Readable, Writable } from 'node:stream'
 import type { Identity } from '../identity.js'
 import type { Proof, Survivor } from '../proof.js'
-import type { LimitName, Limits } from './limits.js'
+import type { Exceeded, Limits } from './limits.js'
 import type { StopPlan } from './stop-plan.js'
 
 /**
@@ -69,6 +69,8 @@ export interface LaunchRequest {
    */
   readonly signal?: AbortSignal
   readonly limits: Limits
+  /** How far the tree steps back where the processors are busy, as nice(1) counts it: 0, the default, to 19. */
+  readonly nice?: number
   /** How `terminate` asks. */
   readonly stop: StopPlan
 }
@@ -141,7 +143,7 @@ export interface TreeReport {
   readonly lingered: readonly Survivor[]
   readonly survivors: readonly Survivor[]
   /** The limit for which the tree was ended; null where it was ended for another reason. */
-  readonly exceeded: LimitName | null
+  readonly exceeded: Exceeded | null
   readonly usage: Usage | null
 }
 

@@ -1,6 +1,6 @@
 import { constants } from 'node:fs'
 import { access, stat } from 'node:fs/promises'
-import { delimiter, resolve } from 'node:path'
+import { basename, delimiter, resolve } from 'node:path'
 import { CoppiceError } from '../errors.js'
 import type { LaunchRequest } from './contract.js'
 
@@ -48,9 +48,9 @@ async function whatIsWrongWith(directory: string): Promise<string | null> {
 }
 
 /** What the command names, by path or by the PATH of its environment, whether it could be run or not. */
-async function somethingIsThere({ command, cwd, env }: LaunchRequest): Promise<boolean> {
+export async function somethingIsThere({ command, cwd, env }: LaunchRequest): Promise<boolean> {
   const base = cwd ?? process.cwd()
-  if (command.includes('/')) {
+  if (basename(command) !== command) {
     return stat(resolve(base, command)).then(
       () => true,
       (error: unknown) => codeOf(error) !== 'ENOENT',

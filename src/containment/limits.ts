@@ -14,6 +14,11 @@ export interface Limits {
 }
 
 export type LimitName = keyof Limits
+/**
+ * For what a tree was ended: a limit of its own, or the memory that it shares with others (its session's, a container's, the
+ * machine's), for want of which the kernel has killed its root.
+ */
+export type Exceeded = LimitName | 'memory_of_all'
 /** Those that a containment holds. */
 export type TreeLimitName = Exclude<LimitName, 'output'>
 
@@ -45,8 +50,15 @@ export function withOwnerLimits<T extends { readonly limits: Limits; readonly ow
   return { ...request, limits: smallerLimits(request.limits, alone) }
 }
 
+/** What it did, in words: `went over its memory limit of 512MB`. */
+export function describeExceeded(name: Exceeded, limits: Limits): string {
+  if (name === 'memory_of_all')
+    return 'was killed by the kernel, since the memory that it shares with others ran out'
+  return `went over its ${describeLimit(name, limits)}`
+}
+
 /** The limit in words, as of one that was passed: `memory limit of 512MB`. */
-export function describeLimit(name: LimitName, limits: Limits): string {
+function describeLimit(name: LimitName, limits: Limits): string {
   const isSize = name === 'memory' || name === 'output'
   const value = isSize ? formatSize(limits[name]) : String(limits[name])
   return `${name} limit of ${value}`

@@ -15,6 +15,11 @@ export interface Bounds {
   readonly drainBound: number
 }
 
+/** The most that a run takes from its cause to its terminal state, in milliseconds (P4). */
+export function timeToEnd({ grace, killBound, drainBound }: Bounds): number {
+  return grace + killBound + drainBound
+}
+
 const second = 1000
 const minute = 60 * second
 
@@ -35,7 +40,7 @@ const shortestKillBound = 500
 /** The same proportions in no more time than there is: for a shutdown that has less than the bounds add up to. */
 export function shareTime(bounds: Bounds, within: number): Bounds {
   const { grace, killBound, drainBound } = bounds
-  if (grace + killBound + drainBound <= within) return bounds
+  if (timeToEnd(bounds) <= within) return bounds
   // A part may be without a bound; it can claim no more than all there is.
   const capped = (part: number) => Math.min(part, within)
   const wanted = capped(grace) + capped(killBound) + capped(drainBound)

@@ -19,6 +19,7 @@ export const endings = {
   breaker_open: 'refused',
   deadlock: 'refused',
   subagent_limit: 'refused',
+  request_exhausted: 'refused',
 } as const satisfies Record<string, TerminalState>
 
 export type Cause = keyof typeof endings
@@ -32,4 +33,5 @@ export const refusals = [
   'breaker_open',
   'deadlock',
   'subagent_limit',
+  'request_exhausted',
 ] as const satisfies readonly Cause[]

@@ -7,7 +7,10 @@ export const terminalStates = [
   'timed_out',
   'stalled',
   'lost',
-  /** Never admitted: the session was busy, its queue full, its breaker open, the wait a deadlock, or one subagent too many. */
+  /**
+   * Never admitted: the session was busy, its queue full, its breaker open, the wait a deadlock, one subagent too many, or
+   * its request tried too often.
+   */
   'refused',
 ] as const
 
@@ -17,7 +20,6 @@ export const states = ['waiting', ...liveStates, ...terminalStates] as const
 
 export type State = (typeof states)[number]
 export type TerminalState = (typeof terminalStates)[number]
-export type LiveState = (typeof liveStates)[number]
 
 export function isTerminal(state: State): state is TerminalState {
   return (terminalStates as readonly State[]).includes(state)

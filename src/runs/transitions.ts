@@ -22,6 +22,7 @@ export const transitions: Record<State, Row> = {
     breaker_open: 'refused',
     deadlock: 'refused',
     subagent_limit: 'refused',
+    request_exhausted: 'refused',
   },
   running: {
     returned: 'stopping',

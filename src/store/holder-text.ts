@@ -1,4 +1,4 @@
-import type { StoredRun } from './contract.js'
+import type { StoredRun } from './records.js'
 
 /** What whoever is refused is told of the run that holds its session, and of how many others wait for it. */
 export function describeHolder({ id, startedAt, createdAt, supervisor }: StoredRun, others: number): string {

@@ -14,6 +14,7 @@ const quietTurns = 4
  */
 export class Pump {
   readonly #source: Readable
+  readonly #send: (chunk: Uint8Array) => void
   readonly #done = deferred<void>()
   #onTheWay = 0
   #seen = 0
@@ -21,21 +22,24 @@ export class Pump {
   #isDropping = false
   #isPaused = false
 
-  constructor(source: Readable, send: (chunk: Buffer) => void) {
+  constructor(source: Readable, send: (chunk: Uint8Array) => void) {
     this.#source = source
-    source.on('data', (chunk: Buffer) => {
-      this.#seen += chunk.length
-      if (!this.#isDropping) {
-        this.#onTheWay += chunk.length
-        if (!this.#draining && this.#onTheWay >= window) source.pause()
-        send(chunk)
-      }
-      // What is drained is little, and somebody waits for it.
-      if (!this.#draining || this.#isDropping) pace.note(chunk.length, this)
-    })
+    this.#send = send
     // 'close' comes after 'end' and after an error too; an error of the pipe itself is an end of output.
     source.on('error', () => {})
     source.on('close', () => this.#done.resolve())
+  }
+
+  /** What the source has read. */
+  take(chunk: Uint8Array): void {
+    this.#seen += chunk.length
+    if (!this.#isDropping) {
+      this.#onTheWay += chunk.length
+      if (!this.#draining && this.#onTheWay >= window) this.#source.pause()
+      this.#send(chunk)
+    }
+    // What is drained is little, and somebody waits for it.
+    if (!this.#draining || this.#isDropping) pace.note(chunk.length, this)
   }
 
   /** Resolves when the output has ended: every process that could write has closed its end. */

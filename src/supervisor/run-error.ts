@@ -16,6 +16,7 @@ const codes: Record<Cause, ErrorCode> = {
   breaker_open: 'breaker_open',
   deadlock: 'deadlock',
   subagent_limit: 'subagent_limit',
+  request_exhausted: 'request_exhausted',
 }
 
 const defaultMessages: Partial<Record<Cause, string>> = {
@@ -33,6 +34,7 @@ const defaultMessages: Partial<Record<Cause, string>> = {
   breaker_open: 'was refused: the breaker of its session is open',
   deadlock: 'was refused: it would wait for ever',
   subagent_limit: 'was refused: too many subagents',
+  request_exhausted: 'was refused: its request was tried as often as it may be',
 }
 
 /** What a caller of a run gets that has ended, or is about to, other than by its own callback. */

@@ -1,4 +1,4 @@
-import { openSupervisor } from 'coppice'
+import { type HealthReport, openSupervisor } from 'coppice'
 import { describe, expect } from 'vitest'
 import { openObserver } from '#src/supervisor/host/observer.js'
 import { isAlive, living } from '../support/alive.ts'
@@ -36,11 +36,13 @@ function toolsOf(facts: readonly Fact[], but: string | null = null) {
   return facts.flatMap(({ tool, session }) => (tool === undefined || session === but ? [] : [living(tool)]))
 }
 
-/** What `coppice health` says from outside. */
-async function health(scene: Scene): Promise<{ code: number | null; verdicts: string[] }> {
+/** What `coppice health` says from outside, with its exit code. */
+async function health(
+  scene: Scene,
+): Promise<{ code: number | null; verdict: string; blocked: string | undefined }> {
   const { code, stdout } = await scene.coppice(['health', '--json']).exited
-  const verdicts = JSON.parse(stdout).map(({ verdict }: { verdict: string }) => verdict)
-  return { code, verdicts }
+  const { verdict, reasons } = JSON.parse(stdout) as HealthReport
+  return { code, verdict, blocked: reasons.find(({ what }) => what === 'host_blocked')?.verdict }
 }
 
 test(`a host whose loop is busy for ${busySeconds} s`, { timeout: 120_000 }, async ({ scene }) => {
@@ -57,11 +59,11 @@ test(`a host whose loop is busy for ${busySeconds} s`, { timeout: 120_000 }, asy
   expect(outcome?.durationMs).toBeGreaterThanOrEqual(5_000)
   expect(outcome?.durationMs).toBeLessThan(6_000)
 
-  await eventually(async () => (await health(scene)).verdicts[0] === 'host_blocked', {
+  await eventually(async () => (await health(scene)).blocked === 'unresponsive', {
     within: 15_000 - (performance.now() - blockedAt),
     every: 500,
   })
-  expect(await health(scene)).toEqual({ code: 1, verdicts: ['host_blocked'] })
+  expect(await health(scene)).toEqual({ code: 3, verdict: 'unresponsive', blocked: 'unresponsive' })
   const all = await observer.runs({ state: 'live' })
   expect(all).toHaveLength(10)
   expect(tools.filter(({ pid, startTime }) => !isAlive(pid, startTime))).toEqual([])

@@ -14,7 +14,7 @@ import {
 import { mutants, recoverySteps } from './crash/step-lines.ts'
 import { whyNoStrace } from './crash/strace.ts'
 
-/** Case 33: SIGKILL at each step of the ending and at each write; on the next opening P1 to P3, P5 and P9 hold. */
+/** Case 33: SIGKILL at each step of the ending and at each write; on the next opening P1 to P3, P5, P8 and P9 hold. */
 
 const whyNot = reasonToSkip()
 if (whyNot !== null) console.log(`crash points are skipped: ${whyNot}`)
@@ -80,9 +80,10 @@ describe.skipIf(whyNot !== null)('the bed sees it where', () => {
   test.for(Object.entries(mutants))(
     '%s',
     { timeout: bound },
-    async ([mutant, { breaks, shownAt }], { scene }) => {
-      const points = shownAt === undefined ? steps : await heldAtWrites(scene)
-      const planted = { mutant, patience: 6000 }
+    async ([mutant, { breaks, shownAt, grace }], { scene }) => {
+      const points =
+        shownAt === 'writes' ? await heldAtWrites(scene) : shownAt === undefined ? steps : shownAt.map(atStep)
+      const planted = { mutant, patience: 6000, ...(grace === undefined ? {} : { grace }) }
       const survived = await inParallel(points, (point) => survive(scene, point, planted))
       const faults = survived.flatMap(({ faults }) => faults)
       expect(faults).toContainEqual(expect.stringMatching(breaks))

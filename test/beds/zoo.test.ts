@@ -18,7 +18,7 @@ const kinds = bestHere.containment === 'cgroup' ? (['guard', 'cgroup'] as const)
 describe.skipIf(bestHere.containment === 'group' || ordinary.length === 0).for(kinds)(
   'case 8: the zoo, by %s',
   (kind) => {
-    const bound = 120_000
+    const bound = 300_000
 
     test.for(endings)('nothing lives after the ending: %s', { timeout: bound }, async (ending, { scene }) => {
       expect(await survivorsOf(scene, kind, ending, ordinary)).toEqual(nobody(ordinary))

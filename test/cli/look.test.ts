@@ -78,7 +78,22 @@ describe('ps, sessions, show, transcript', () => {
     const commands = [...stdout.matchAll(/^ {2}(\w+) /gm)]
       .map(([, name]) => name)
       .filter((name) => name !== 'help')
-    expect(commands).toEqual(['run', 'ps', 'sessions', 'show', 'transcript', 'cancel', 'health', 'breaker'])
+    expect(commands).toEqual([
+      'run',
+      'cancel',
+      'ps',
+      'sessions',
+      'show',
+      'transcript',
+      'why',
+      'health',
+      'doctor',
+      'breaker',
+      'prune',
+    ])
+    expect(stdout, 'what to do where something is stuck').toMatch(
+      /coppice why SESSION.*coppice health.*coppice doctor/s,
+    )
     for (const name of commands) {
       const help = await scene.coppice([name ?? '', '--help']).exited
       expect(help, name).toMatchObject({ code: 0, stdout: expect.stringMatching(/Example: coppice /) })

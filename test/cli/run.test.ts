@@ -1,9 +1,12 @@
+import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect } from 'vitest'
 import { bestHere } from '../support/containment.ts'
 import { eventually } from '../support/eventually.ts'
 import { command, test } from '../support/scene.ts'
+
+const hasGit = spawnSync('git', ['--version']).error === undefined
 
 interface Report {
   outcome: {
@@ -197,30 +200,31 @@ describe('coppice run', () => {
     expect(stderr).toBe('err\n')
   })
 
-  test('real work: a git clone, the tests of a small package, and grep, outputs and exit codes intact', async ({
-    scene,
-  }) => {
-    const sh = (script: string) =>
-      scene.coppice(['run', '--session', 'work', '--', 'sh', '-euc', script], { cwd: scene.folder }).exited
-    const made = await sh(`
+  test.skipIf(!hasGit)(
+    'real work (needs git and npm): a git clone, the tests of a small package, and grep, outputs and exit codes intact',
+    async ({ scene }) => {
+      const sh = (script: string) =>
+        scene.coppice(['run', '--session', 'work', '--', 'sh', '-euc', script], { cwd: scene.folder }).exited
+      const made = await sh(`
       mkdir origin && cd origin && git init -q . && git config user.email a@example.org && git config user.name a
       printf '{"name":"small","scripts":{"test":"node --test"}}' > package.json
       printf 'import test from "node:test"\\ntest("adds", () => { if (1 + 1 !== 2) throw 1 })\\n' > adds.test.mjs
       git add . && git commit -qm first && echo made`)
-    expect(made).toMatchObject({ code: 0, stdout: 'made\n', stderr: '' })
-    expect(await sh('git clone -q origin clone && git -C clone log --format=%s')).toMatchObject({
-      code: 0,
-      stdout: 'first\n',
-    })
-    const tested = await sh('cd clone && npm test --silent')
-    expect(tested.stderr).toBe('')
-    expect(tested).toMatchObject({ code: 0, stdout: expect.stringMatching(/pass 1/) })
-    expect(await sh('grep -rn adds --include=*.mjs clone')).toMatchObject({
-      code: 0,
-      stdout: 'clone/adds.test.mjs:2:test("adds", () => { if (1 + 1 !== 2) throw 1 })\n',
-    })
-    expect(await sh('grep -r no-such-word --include=*.mjs clone')).toMatchObject({ code: 1, stdout: '' })
-  })
+      expect(made).toMatchObject({ code: 0, stdout: 'made\n', stderr: '' })
+      expect(await sh('git clone -q origin clone && git -C clone log --format=%s')).toMatchObject({
+        code: 0,
+        stdout: 'first\n',
+      })
+      const tested = await sh('cd clone && npm test --silent')
+      expect(tested.stderr).toBe('')
+      expect(tested).toMatchObject({ code: 0, stdout: expect.stringMatching(/pass 1/) })
+      expect(await sh('grep -rn adds --include=*.mjs clone')).toMatchObject({
+        code: 0,
+        stdout: 'clone/adds.test.mjs:2:test("adds", () => { if (1 + 1 !== 2) throw 1 })\n',
+      })
+      expect(await sh('grep -r no-such-word --include=*.mjs clone')).toMatchObject({ code: 1, stdout: '' })
+    },
+  )
 
   test('P9: kill -9 of the command: the next run takes over, sweeps the tree and records lost', async ({
     scene,

@@ -4,8 +4,8 @@ import { existsSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { findHelper } from '#src/containment/built.js'
 import type { Containment } from '#src/containment/contract.js'
-import { findHelper } from '#src/containment/guard/built.js'
 import { findCgroupBase } from '#src/containment/guard/cgroup-directory.js'
 import { runOf, supervisorName, supervisorOf, treeName } from '#src/containment/guard/cgroup-names.js'
 import { openGuard } from '#src/containment/guard/guard.js'
@@ -14,19 +14,12 @@ import { cgroupHolding, cgroupOf, cgroupsHere, cgroupsOf } from '../support/cgro
 import { eventually } from '../support/eventually.ts'
 import { Lines } from '../support/lines.ts'
 import { sanitizedLauncher } from '../support/native.ts'
-import { exerciseContainment } from './exercise-containment.ts'
+import { exerciseContainment, guardExpectations } from './exercise-containment.ts'
 import { fixture, Launching } from './launching.ts'
 
 const helper = (await findHelper()) ?? ''
 const base = cgroupsHere.base ?? ''
-const expectations = {
-  nothingLeft: { containment: 'cgroup', proof: 'empty', survivors: [] },
-  nothingSwept: { containment: 'group', proof: 'unproven', survivors: [] },
-  holdsEscapes: true,
-  outrunsForks: true,
-  tellsRealTimeSignals: true,
-  accountsUsage: true,
-} as const
+const expectations = guardExpectations('cgroup')
 
 describe.skipIf(cgroupsHere.base === null)(`with cgroups ${cgroupsHere.why}`, () => {
   exerciseContainment('cgroup', () => openGuard({ helper, cgroups: true }), expectations)

@@ -20,6 +20,21 @@ export interface Expectations {
   readonly tellsRealTimeSignals: boolean
   /** Whether CPU time and memory of the whole tree are told. */
   readonly accountsUsage: boolean
+  /** Whether there are signals. On Windows there are none: an exit has a code, and what has no console cannot be asked. */
+  readonly hasSignals: boolean
+}
+
+/** Of the containments that nothing escapes and that see the whole tree. */
+export function guardExpectations(containment: 'guard' | 'cgroup'): Expectations {
+  return {
+    nothingLeft: { containment, proof: 'empty', survivors: [] },
+    nothingSwept: { containment: 'group', proof: 'unproven', survivors: [] },
+    holdsEscapes: true,
+    outrunsForks: true,
+    tellsRealTimeSignals: true,
+    accountsUsage: true,
+    hasSignals: true,
+  }
 }
 
 /** What every kind of containment is held to. After each test nothing of it may live. */
@@ -44,8 +59,9 @@ export function exerciseContainment(
     exerciseLaunch(here)
     exerciseExit(here, expectations)
     exerciseEnding(here, expectations)
-    exerciseSweep(here, expectations)
+    // It sweeps what `group` leaves, of which libuv's own job ends the root on Windows: beds/windows has tests of its own.
+    if (expectations.hasSignals) exerciseSweep(here, expectations)
     // It stops its root's parent, which is this very process where there is no guard.
-    if (expectations.holdsEscapes) exerciseGuard(here)
+    if (expectations.holdsEscapes && expectations.hasSignals) exerciseGuard(here)
   })
 }

@@ -18,6 +18,22 @@ export function exerciseGuard(here: () => Launching): void {
       await eventually(() => zombiesOf(launcher).length === 0)
     })
 
+    test('leaves the kernel a tool to take where memory runs out, before itself and the supervisor', async () => {
+      const { tree, out } = await here().launch('sh', [
+        '-c',
+        'echo score $(cat /proc/self/oom_score_adj); exec sleep 1000',
+      ])
+      expect(await out.after('score')).toBe('1000')
+      const guard = parentOf(tree.root.pid)
+      const scores = [guard, parentOf(guard), process.pid].map((pid) =>
+        Number(readFileSync(`/proc/${pid}/oom_score_adj`, 'utf8')),
+      )
+      expect(scores).toEqual(scores.map(() => scores[2]))
+      expect(scores[2]).toBeLessThan(1000)
+      tree.kill()
+      await tree.emptied
+    })
+
     test.each(['terminate', 'kill'] as const)(
       'case 19b: is continued where its tool has stopped it: %s',
       async (how) => {

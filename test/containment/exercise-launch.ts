@@ -1,6 +1,6 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { delimiter, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import type { Launching } from './launching.ts'
 
@@ -19,7 +19,9 @@ export function exerciseLaunch(here: () => Launching): void {
       // Searching this folder is refused to all but root.
       const locked = join(folder, 'locked')
       await mkdir(locked, { mode: 0 })
-      const search = here().launch('no-such-command-here', [], { env: { PATH: `${locked}:/usr/bin` } })
+      const search = here().launch('no-such-command-here', [], {
+        env: { PATH: [locked, '/usr/bin'].join(delimiter) },
+      })
       await expect(search).rejects.toMatchObject({ code: 'command_not_found', path: 'no-such-command-here' })
       const path = join(folder, 'missing')
       await expect(here().launch(path)).rejects.toMatchObject({ code: 'command_not_found', path })

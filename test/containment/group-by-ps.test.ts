@@ -13,4 +13,5 @@ exerciseContainment('group, by ps', async () => openGroup({ processes: await ope
   outrunsForks: false,
   tellsRealTimeSignals: false,
   accountsUsage: false,
+  hasSignals: true,
 })

@@ -11,6 +11,7 @@ exerciseContainment('group', openGroup, {
   outrunsForks: true,
   tellsRealTimeSignals: false,
   accountsUsage: false,
+  hasSignals: true,
 })
 
 test('supervises from a worker while the main thread is blocked', async () => {

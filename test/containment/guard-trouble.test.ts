@@ -6,13 +6,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
+import { findHelper } from '#src/containment/built.js'
 import type { Containment, Tree } from '#src/containment/contract.js'
-import { findHelper } from '#src/containment/guard/built.js'
-import { frameOf, fromLauncher } from '#src/containment/guard/frames.js'
 import { openGuard } from '#src/containment/guard/guard.js'
 import { Launcher } from '#src/containment/guard/launcher.js'
-import { launchBody } from '#src/containment/guard/request.js'
 import { noLimits } from '#src/containment/limits.js'
+import { frameOf, fromLauncher } from '#src/containment/protocol/frames.js'
+import { launchBody } from '#src/containment/protocol/request.js'
 import { plainStop } from '#src/containment/stop-plan.js'
 import { isAlive, killIfAlive, type Living, living, nameOf, parentOf, startTimeOf } from '../support/alive.ts'
 import { eventually } from '../support/eventually.ts'
@@ -204,6 +204,19 @@ describe.skipIf(helper === '')('a guard and its launcher in trouble', () => {
     })
   })
 
+  test('P4: a guard that a tool has stopped, and whose launcher is killed, ends its tree and itself', async () => {
+    const { tree } = await launching.launchFixture('ignores-sigterm.sh', [], { bounds: everySoOften })
+    const [held] = await guards()
+    const launcher = living(parentOf(held?.pid ?? 0))
+    // It would continue the guard.
+    process.kill(launcher.pid, 'SIGSTOP')
+    process.kill(held?.pid ?? 0, 'SIGSTOP')
+    killIfAlive(launcher)
+    await tree.emptied
+    expect(await tree.report()).toMatchObject({ survivors: [] })
+    await eventually(() => startTimeOf(held?.pid ?? 0) === null)
+  })
+
   test('a thousand trees at once, and none is lost', async () => {
     const trees = await Promise.all(
       Array.from({ length: 1_000 }, () => guard.launch(request('sleep', ['1000']))),
@@ -283,6 +296,17 @@ describe.skipIf(helper === '')('a guard and its launcher in trouble', () => {
       await tree.emptied
       expect(await tree.report()).toMatchObject({ proof: 'empty', killed: 1 })
     })
+
+    test.runIf(isRoot)(
+      'where there is no /dev/null fails by that, and no command is called missing',
+      async () => {
+        const bare = 'mount -t tmpfs none /dev && exec "$@"'
+        await expect(openBy(`exec unshare --mount bash -c '${bare}' - "$@"`)).rejects.toMatchObject({
+          code: 'launch_failed',
+          message: expect.stringContaining('stdio: ENOENT'),
+        })
+      },
+    )
 
     test.runIf(isRoot)('by a user who may not kill what it runs names that as a survivor', async () => {
       const privileged = join(folder, 'setpriv')

@@ -1,19 +1,12 @@
 import { describe } from 'vitest'
-import { findHelper } from '#src/containment/guard/built.js'
+import { findHelper } from '#src/containment/built.js'
 import { openGuard } from '#src/containment/guard/guard.js'
 import { oldKernel, sanitizedLauncher } from '../support/native.ts'
-import { exerciseContainment } from './exercise-containment.ts'
+import { exerciseContainment, guardExpectations } from './exercise-containment.ts'
 
 const helper = (await findHelper()) ?? ''
 
-const expectations = {
-  nothingLeft: { containment: 'guard', proof: 'empty', survivors: [] },
-  nothingSwept: { containment: 'group', proof: 'unproven', survivors: [] },
-  holdsEscapes: true,
-  outrunsForks: true,
-  tellsRealTimeSignals: true,
-  accountsUsage: true,
-} as const
+const expectations = guardExpectations('guard')
 
 exerciseContainment('guard', () => openGuard({ helper }), expectations)
 exerciseContainment(

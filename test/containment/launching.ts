@@ -3,9 +3,9 @@ import type { Readable, Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import type { Containment, LaunchRequest, Tree } from '#src/containment/contract.js'
 import { noLimits } from '#src/containment/limits.js'
-import { openPipe } from '#src/containment/pipes.js'
+import { openInput, openOutput } from '#src/containment/pipes.js'
 import { plainStop } from '#src/containment/stop-plan.js'
-import { carriers, killIfAlive } from '../support/alive.ts'
+import { carriersOf, killIfAlive } from '../support/alive.ts'
 import { eventually } from '../support/eventually.ts'
 import { Lines } from '../support/lines.ts'
 
@@ -27,8 +27,8 @@ function streamsOf(tree: Tree): Pick<Unread, 'stdin' | 'stdout'> {
   if (tree.pipes === null) return { stdin: tree.stdin, stdout: tree.stdout }
   const [stdin, stdout] = tree.pipes
   const opened = {
-    stdin: stdin && openPipe(stdin, 'write').on('error', () => {}),
-    stdout: stdout && openPipe(stdout, 'read'),
+    stdin: stdin && openInput(stdin).on('error', () => {}),
+    stdout: stdout && openOutput(stdout),
   }
   tree.opened()
   return opened
@@ -90,7 +90,7 @@ export class Launching {
   /** Fails where something of this test still lives, and ends that. */
   async assertNothingLives(): Promise<void> {
     const names = [this.run, ...this.otherRuns, ...this.#trees.map(({ id }) => id)]
-    const left = () => names.flatMap(carriers)
+    const left = () => carriersOf(names)
     try {
       await eventually(() => left().length === 0, { within: 2000 })
     } catch {

@@ -1,5 +1,5 @@
-import { frameOf, none, toLauncher, u64 } from '#src/containment/guard/frames.js'
-import { launchField } from '#src/containment/guard/request.js'
+import { frameOf, none, toLauncher, u64 } from '#src/containment/protocol/frames.js'
+import { launchField } from '#src/containment/protocol/request.js'
 
 /** Numbers from a seed, the same ones each time (xorshift32). */
 export class Chance {
@@ -48,6 +48,7 @@ export function validRequest(chance: Chance, tree: number): Buffer {
 /** Fields that the protocol has and no keeper sends so far. */
 const otherKinds: ReadonlyArray<(chance: Chance) => Buffer> = [
   ...[10, 12, 13, 17].map((kind) => (chance: Chance) => field(kind, Buffer.from([chance.below(2)]))),
+  (chance) => field(22, Buffer.from([chance.below(20)])),
   (chance) => field(11, Buffer.from([1 + chance.below(64)])),
   ...[14, 18, 19].map((kind) => () => field(kind, '/tmp/somewhere')),
   ...[15, 16].map((kind) => (chance: Chance) => field(kind, u64(chance.below(1 << 30)))),

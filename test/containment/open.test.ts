@@ -5,11 +5,7 @@ import { openContainment } from '#src/containment/open.js'
 describe('openContainment', () => {
   async function opened(helper: string | null) {
     const warnings: string[] = []
-    const containment = await openContainment(
-      null,
-      (why) => warnings.push(why),
-      async () => helper,
-    )
+    const containment = await openContainment(null, (why) => warnings.push(why), { find: async () => helper })
     await containment.close()
     return { kind: containment.kind, warnings }
   }
@@ -29,11 +25,7 @@ describe('openContainment', () => {
   )
 
   it('insisted on, it is an error that says why', async () => {
-    const insisting = openContainment(
-      'guard',
-      () => {},
-      async () => null,
-    )
+    const insisting = openContainment('guard', () => {}, { find: async () => null })
     await expect(insisting).rejects.toMatchObject({
       code: 'launch_failed',
       message: expect.stringMatching(/guard.*compiler/),

@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { fromLauncher, toLauncher } from '#src/containment/guard/frames.js'
-import { launchField } from '#src/containment/guard/request.js'
-import { stages, stopCauses } from '#src/containment/guard/tree.js'
+import { stages } from '#src/containment/guard/tree.js'
+import { fromLauncher, toLauncher } from '#src/containment/protocol/frames.js'
+import { launchField } from '#src/containment/protocol/request.js'
+import { stopCauses } from '#src/containment/protocol/told-tree.js'
 
 const root = new URL('../../', import.meta.url)
 const protocol = read('native-helpers/protocol.md')
@@ -36,7 +37,7 @@ describe('protocol.md', () => {
 
   test('names the states of a guard', () => {
     const names = [...section('The life of a guard').matchAll(/^\| ([A-Z]+) \|/gm)].map(([, name]) => name)
-    const states = /enum state \{([^}]+)\}/.exec(read('native-helpers/linux/guard.c'))?.[1] ?? ''
+    const states = /enum state \{([^}]+)\}/.exec(read('native-helpers/linux/guard_state.h'))?.[1] ?? ''
     expect(states.split(',').map((name) => name.trim())).toEqual(names)
   })
 })

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { afterEach, describe, expect, test } from 'vitest'
-import { FrameReader, frameOf, fromLauncher, toLauncher } from '#src/containment/guard/frames.js'
+import { FrameReader, frameOf, fromLauncher, toLauncher } from '#src/containment/protocol/frames.js'
 import { sanitizedLauncher } from '../support/native.ts'
 import { Chance, field, mutant, validRequest } from './mutants.ts'
 
@@ -96,6 +96,7 @@ describe.skipIf(launcher === null)('the launcher’s parser under sanitizers (ne
     expect([...reasons].toSorted()).toEqual([
       '',
       'a field is longer than its request',
+      'a nice value is from 0 to 19',
       'a number has a wrong length',
       'a text has a NUL in it',
       'a variable has no name',

@@ -1,7 +1,9 @@
+import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
+import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { findHelper } from '#src/containment/built.js'
 import type { Containment } from '#src/containment/contract.js'
-import { findHelper } from '#src/containment/guard/built.js'
 import { openGuard } from '#src/containment/guard/guard.js'
 import { parentOf } from '../support/alive.ts'
 import { Launching } from './launching.ts'
@@ -35,6 +37,19 @@ describe.skipIf(helper === '' || ordinary === null || !canChoose())(
       expect(sliceOf(tree.root.pid)).toBe(ordinary)
       tree.kill()
       await tree.emptied
+    })
+  },
+)
+
+test.skipIf(helper === '' || ordinary === null || !canChoose())(
+  'P7: the host’s event loop runs for a short time at once, also in a thread; what the host forks itself does not (Linux 6.12)',
+  async () => {
+    const program = new URL('../fixtures/host-tells-its-slices.mjs', import.meta.url).pathname
+    const { stdout } = await promisify(execFile)(process.execPath, [program])
+    expect(JSON.parse(stdout)).toEqual({
+      host: shortest,
+      thread: shortest,
+      child: ordinary,
     })
   },
 )

@@ -48,8 +48,8 @@ export const endingsOf = (kind: string) =>
 /** Milliseconds; that of the gateway that launches them. */
 const killBound = 10_000
 
-/** Milliseconds in which a line comes, also on a machine under load; and in which `group` has ended what it can. */
-const lineBound = 15_000
+/** Milliseconds in which a line comes, also in a storm that ordinary users have no priority over; and in which `group` has ended what it can. */
+const lineBound = 45_000
 const groupBound = 5_000
 
 /** Milliseconds that a program has from its launch, with the ending `timeout`; it is in position long before. */

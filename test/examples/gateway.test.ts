@@ -78,7 +78,9 @@ describe('the example gateway', () => {
       const endings = endingsOf(await gateway.get(`/sessions/${session}/transcript`))
       expect(endings.map(({ request }) => request)).toEqual(asked.map((_, at) => `${session}.${at}`))
     }
-    const told = gateway.process.lines.all.filter((line) => line.includes(' ended: '))
+    const endings = () => gateway.process.lines.all.filter((line) => line.includes(' ended: '))
+    await eventually(() => endings().length >= accepted.length)
+    const told = endings()
     expect(told).toHaveLength(accepted.length)
     // Three or more calls of the model each, of which seven in twelve fail: without another attempt few would succeed.
     expect(told.filter((line) => line.includes('state=succeeded')).length).toBeGreaterThan(told.length / 2)
@@ -115,7 +117,7 @@ describe('the example gateway', () => {
     expect(scene.living()).toEqual([])
   })
 
-  test('P8, P9, case 30: killed in the middle and started again: what was accepted is told as lost, and its session goes on', async ({
+  test('P8, P9, case 30: killed in the middle and started again: what was accepted is told as lost, and run again, and its session goes on', async ({
     scene,
   }) => {
     const first = await startGateway(scene, '--no-traffic')
@@ -126,19 +128,43 @@ describe('the example gateway', () => {
     await first.process.exited
 
     const second = await startGateway(scene, '--no-traffic')
-    expect(await second.process.lines.with(' ended: ')).toMatch(/message=before state=lost/)
     await second.weather('fair')
+    expect(await second.process.lines.with(' ended: ')).toMatch(/message=before state=lost .*again=yes/)
     const next = await second.post('/sessions/user-0/messages', { id: 'after', text: 'forks' })
     const { run } = next.body
     await second.process.lines.with(`run=${run} message=after state=succeeded`)
     const runs = await second.get<RunView[]>('/runs')
-    expect(runs.map(({ run, state }) => ({ run, state }))).toEqual([
-      { run, state: 'succeeded' },
-      { run: taken.body.run, state: 'lost' },
-    ])
+    const ofBefore = runs.find(({ request, state }) => request === 'before' && state === 'succeeded')
+    expect(runs.map(({ run, state }) => ({ run, state }))).toEqual(
+      expect.arrayContaining([
+        { run, state: 'succeeded' },
+        { run: ofBefore?.run, state: 'succeeded' },
+        { run: taken.body.run, state: 'lost' },
+      ]),
+    )
+    expect(runs).toHaveLength(3)
+    // What was said twice by the gateway, the user has said once.
     expect(second.process.lines.all.join('\n')).toContain('I remember 2 of your messages.')
     expect(await interrupt(second)).toBeLessThan(9_000)
     expect(scene.living()).toEqual([])
+  })
+
+  test('P8: a message that comes twice is one, and how it ended is told once', async ({ scene }) => {
+    const gateway = await startGateway(scene, '--no-traffic')
+    await gateway.weather('fair')
+    const message = { id: 'twice', text: 'please list' }
+    const [one, two] = await Promise.all([
+      gateway.post('/sessions/a/messages', message),
+      gateway.post('/sessions/a/messages', message),
+    ])
+    expect([one?.status, two?.status]).toEqual([202, 202])
+    await gateway.process.lines.with('message=twice state=succeeded')
+    const late = await gateway.post('/sessions/a/messages', message)
+    expect(late.body.run).toBe(one?.body.run)
+    expect(two?.body.run).toBe(one?.body.run)
+    expect(await gateway.get<RunView[]>('/runs')).toHaveLength(1)
+    await interrupt(gateway)
+    expect(gateway.process.lines.all.filter((line) => line.includes(' ended: '))).toHaveLength(1)
   })
 
   test('a message that is none, a session that nobody holds and a path that there is not are refused', async ({

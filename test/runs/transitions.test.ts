@@ -8,7 +8,14 @@ const events: readonly Event[] = ['admitted', 'finished', ...causes]
 /** The rules in words, written apart from the table that is tested against them. */
 function expected(state: State, cause: Cause | null, event: Event): { state: State; cause: Cause | null } {
   const unchanged = { state, cause }
-  const refuses: readonly Event[] = ['busy', 'queue_full', 'breaker_open', 'deadlock', 'subagent_limit']
+  const refuses: readonly Event[] = [
+    'busy',
+    'queue_full',
+    'breaker_open',
+    'deadlock',
+    'subagent_limit',
+    'request_exhausted',
+  ]
   const endsWaiting: readonly Event[] = ['cancelled', 'parent_ended', 'shutdown', 'lost', ...refuses]
   if (state === 'waiting' && event === 'admitted') return { state: 'running', cause: null }
   if (state === 'waiting' && endsWaiting.includes(event)) {

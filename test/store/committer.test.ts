@@ -79,6 +79,31 @@ describe('case 32b: a commit that fails', () => {
   })
 })
 
+describe('a patient write', () => {
+  it('goes with the next commit that somebody needs, and by itself where there is none', async () => {
+    const { committer } = await opened()
+    const order: string[] = []
+    const write = (lane: string, patient: boolean) =>
+      committer
+        .write({ lane, patient, write: () => order.push(lane) })
+        .then(() => order.push(`${lane} answered`))
+    const rides = write('rides', true)
+    for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve))
+    expect(order).toEqual([])
+    await Promise.all([write('needed', false), rides])
+    expect(order).toEqual(['rides', 'needed', 'rides answered', 'needed answered'])
+    await write('alone', true)
+    expect(order.slice(4)).toEqual(['alone', 'alone answered'])
+  })
+
+  it('is not left behind by a close', async () => {
+    const { scene, committer } = await opened()
+    const written = committer.write({ lane: 'last', patient: true, write: () => 'written' })
+    await scene.store.close()
+    expect(await written).toBe('written')
+  })
+})
+
 describe('P7: what shares the next commit', () => {
   const request = fc.record({
     lane: fc.constantFrom('a', 'b', 'c'),

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { BreakerRules } from '#src/runs/breaker.js'
-import type { Hold } from '#src/store/contract.js'
+import type { Hold } from '#src/store/records.js'
 import { noon, type OpenStore, Scene, stop } from './scene.ts'
 
 const cooldown = 60_000

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { Hold } from '#src/store/contract.js'
+import type { Hold } from '#src/store/records.js'
 import { codeOf, ending, noon, type OpenStore, Scene, stop, tree } from './scene.ts'
 
 /** Every verb with which a run writes. */

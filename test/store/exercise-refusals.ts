@@ -65,6 +65,16 @@ export function exerciseRefusals(open: OpenStore): void {
       expect(await scene.store.runs({ session: 'new' })).toHaveLength(1)
       expect(await codeOf(scene.store.admit(asked))).toBe('run_ended')
       await scene.hold('b', 'new')
+      const again = { id: 'm', payload: '{}' }
+      const message = admission('d', 'new', { request: again, delivers: true })
+      const twice = admission('e', 'new', { request: again })
+      for (const asked of [message, twice]) {
+        const answer = await scene.store.refuse(asked, 'queue_full', 'no room')
+        expect(answer, 'whom another run serves needs no room').toMatchObject({
+          state: 'delivered',
+          run: { id: 'b' },
+        })
+      }
       expect(
         await codeOf(scene.store.refuse(admission('c', 'k', { supervisor: 'nobody' }), 'queue_full', '')),
       ).toBe('supervisor_closed')

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { StoredRun } from '#src/store/contract.js'
+import type { StoredRun } from '#src/store/records.js'
 import { codeOf, noon, type OpenStore, Scene, stop, tree } from './scene.ts'
 
 export function exerciseTakeover(open: OpenStore): void {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { TranscriptItem } from '#src/store/contract.js'
+import type { TranscriptItem } from '#src/store/looking-contract.js'
 import { codeOf, noon, type OpenStore, Scene } from './scene.ts'
 
 export function exerciseTranscript(open: OpenStore): void {

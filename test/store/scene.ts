@@ -3,19 +3,10 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished } from 'vitest'
-import type {
-  Admission,
-  Admitted,
-  EndingRecord,
-  Finished,
-  Hold,
-  Queued,
-  Refused,
-  Stop,
-  Store,
-  SupervisorRecord,
-  TreeLaunched,
-} from '#src/store/contract.js'
+import type { Admission } from '#src/store/admission-contract.js'
+import type { Store } from '#src/store/contract.js'
+import type { EndingRecord, Finished } from '#src/store/ending-contract.js'
+import type { Hold, Stop, SupervisorRecord, TreeLaunched } from '#src/store/records.js'
 
 /** Opens a store; twice with the same folder, the same one for two supervisors. */
 export type OpenStore = (folder: string) => Promise<Store>
@@ -62,11 +53,7 @@ export class Scene {
     return record
   }
 
-  admit(
-    run: string,
-    session: string | null,
-    over: Partial<Admission> = {},
-  ): Promise<Admitted | Queued | Refused> {
+  admit(run: string, session: string | null, over: Partial<Admission> = {}): ReturnType<Store['admit']> {
     return this.store.admit(admission(run, session, over))
   }
 
@@ -126,6 +113,10 @@ export function admission(run: string, session: string | null, over: Partial<Adm
     mostWaiting: null,
     breaker: null,
     labels: null,
+    maxTries: 3,
+    begins: true,
+    delivers: false,
+    tells: false,
     at: noon,
     ...over,
   }
@@ -140,6 +131,9 @@ export function ending(over: Partial<EndingRecord> = {}): EndingRecord {
     trees: 0,
     tree: null,
     error: null,
+    begun: true,
+    through: [],
+    telling: null,
     at: noon + 5_000,
     ...over,
   }

@@ -14,7 +14,7 @@ async function rawDatabase(): Promise<DatabaseSync> {
   const database = new DatabaseSync(path)
   onTestFinished(() => database.close())
   database.exec(`
-    INSERT INTO supervisors VALUES (1, 's1', 'here', 1, '1', 'boot', '', NULL, 0, 0, 1, NULL, 8, 64, NULL);
+    INSERT INTO supervisors VALUES (1, 's1', 'here', 1, '1', 'boot', '', NULL, 0, 0, 1, NULL, 8, 64, 0, NULL);
     INSERT INTO sessions (id, key) VALUES (1, 'k')`)
   return database
 }
@@ -203,6 +203,36 @@ describe('P2, P5: the database itself', () => {
         late,
       ).toBe(false)
     }
+  })
+
+  it('P8: forgets no run that has not ended or is not told, no pending request, and no place in a transcript', async () => {
+    const folder = await temporaryFolder()
+    const path = join(folder, 'coppice.db')
+    const scene = new Scene(await openStore(path), folder)
+    await scene.supervisor('s1')
+    for (let run = 0; run < 4; run++) await scene.pass('k')
+    await scene.hold('live', 'l')
+    await scene.finish(await scene.hold('untold', 'm', { request: { id: 'q', payload: '{}' } }), {
+      cause: 'lost',
+    })
+    await scene.store.close()
+    const database = new DatabaseSync(path)
+    onTestFinished(() => database.close())
+    for (const late of [
+      "DELETE FROM runs WHERE id = 'live'",
+      "DELETE FROM runs WHERE id = 'untold'",
+      'DELETE FROM payloads; DELETE FROM requests',
+      'UPDATE runs SET previous = NULL WHERE turn = 3',
+      'UPDATE runs SET previous = 1, message = 1, state = previous WHERE turn = 3',
+    ]) {
+      expect(
+        isAllowed(database, () => database.exec(late)),
+        late,
+      ).toBe(false)
+    }
+    // What retention does: the run before it goes, and the one before that takes its place.
+    const bridge = 'UPDATE runs SET previous = 1 WHERE seq = 3; DELETE FROM runs WHERE seq = 2'
+    expect(isAllowed(database, () => database.exec(bridge))).toBe(true)
   })
 
   /** Steps to each state that a run can be in, by each way. */

@@ -15,21 +15,18 @@ describe('P7: a budget of runs', () => {
     const supervisor = await openSupervisor({ state: scene.state, budget: { runs: 1 } })
     const holder = await supervisor.begin({ session: 'a' })
     const order: string[] = []
-    const start = async (session: string, priority: 'interactive' | 'background') => {
-      const handle = supervisor.start({ session, priority }, () => order.push(session))
-      await eventually(async () => (await supervisor.show(handle.id))?.state === 'running')
-      expect(handle.state, 'for its caller').toBe('waiting')
-      return handle.result
-    }
-    const results = [
+    const start = (session: string, priority: 'interactive' | 'background') =>
+      supervisor.start({ session, priority }, () => order.push(session))
+    const handles = [
       start('late', 'background'),
       start('first', 'interactive'),
       start('second', 'interactive'),
     ]
     await held(supervisor, 4)
+    for (const { state } of handles) expect(state, 'for its caller').toBe('waiting')
     expect(order).toEqual([])
     await holder.end()
-    await Promise.all(await Promise.all(results))
+    await Promise.all(handles.map(({ result }) => result))
     expect(order.indexOf('late')).toBe(2)
     await supervisor.close()
   })
@@ -120,12 +117,17 @@ describe('P7: a budget of runs', () => {
       expect(await refused.outcome).toMatchObject({ state: 'refused', cause: 'queue_full', session })
       expect((await supervisor.show(refused.id))?.outcome).toEqual(await refused.outcome)
     }
+    // A message for a run that goes on takes no room.
+    const message = { session: 'a', request: { id: 'm' }, ifBusy: 'deliver' } as const
+    const delivered = supervisor.start(message, () => expect.fail('ran'))
+    expect(await delivered.accepted).toEqual({ state: 'delivered', run: holder.id })
     // A subagent waits for no place, but for a session as others do.
     await holder.subagent({ session: 's' }, async () => {
       const late = holder.subagent({ session: 's' }, () => expect.fail('ran'))
       await expect(late).rejects.toMatchObject({ code: 'queue_full' })
     })
     // Both who waited are admitted, whatever was refused.
+    for (const { done } of await holder.inbox.drain()) await done()
     await holder.end()
     expect(await Promise.all([forSession.result, forPlace.result])).toEqual(['ran', 'ran'])
     expect(await supervisor.run({ session: 'c' }, () => 'ran')).toBe('ran')

@@ -139,8 +139,7 @@ describe('P2, P4, P5: however a callback ends or does not, its session is free w
   }) => {
     const supervisor = await openSupervisor({ state: scene.state })
     const outcome = await supervisor.start({ session: 'a' }, async (run) => {
-      const server = run.exec('sleep', ['600'])
-      await server.pid
+      for await (const _ of run.exec('sh', ['-c', 'echo ready; exec sleep 600'])) break
     }).outcome
     expect(outcome).toMatchObject({ state: 'succeeded', trees: 1, forced: false, tree: { survivors: [] } })
     expect(scene.living()).toEqual([])

@@ -1,8 +1,9 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
+import { getPriority } from 'node:os'
 import { join } from 'node:path'
 import { type ExecOptions, openSupervisor, type Run, type RunHandle, type Supervisor } from 'coppice'
-import { exec } from 'coppice/exec'
+import { type ExecHandle, exec } from 'coppice/exec'
 import { describe, expect } from 'vitest'
 import { startTimeOf } from '../support/alive.ts'
 import { bestHere } from '../support/containment.ts'
@@ -114,7 +115,8 @@ describe('run.exec', () => {
       })
       expect(await handle.outcome).toMatchObject({ state: 'timed_out', callback: 'left_behind', trees: 0 })
       expect(await late.promise).toMatchObject({ code: 'run_ended', run: handle.id })
-      expect(await supervisor.run({ session: 'a', ifBusy: 'refuse' }, () => 'free')).toBe('free')
+      const next = { session: 'a', ifBusy: 'refuse', timeout: '10s' } as const
+      expect(await supervisor.run(next, () => 'free')).toBe('free')
       expect(existsSync(mark)).toBe(false)
       expect(await supervisor.trees(handle.id)).toEqual([])
       await supervisor.close()
@@ -217,4 +219,19 @@ describe('coppice/exec: a tree without run or store', () => {
     expect(result.ended).toBe('cancelled')
     expect(startTimeOf(await handle.pid)).toBeNull()
   })
+})
+
+test('P7: a command steps back by as much as nice says, and by ten by itself; nice is checked', async ({
+  scene,
+}) => {
+  const own = getPriority()
+  const niceOf = async (handle: ExecHandle) => Number((await handle).orThrow().stdout) - own
+  await inRun(scene.state, async (run) => {
+    expect(await niceOf(run.exec('nice'))).toBe(10)
+    expect(await niceOf(run.exec('nice', [], { nice: 0 }))).toBe(0)
+    expect(await niceOf(run.exec('nice', [], { nice: 3 }))).toBe(3)
+    for (const nice of [-1, 20, 1.5, '5'])
+      expect(() => run.exec('nice', [], { nice: nice as number })).toThrowError(/^nice: .* from 0 to 19/)
+  })
+  expect(await niceOf(exec('nice'))).toBe(10)
 })

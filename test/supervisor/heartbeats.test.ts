@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { SupervisorRecord } from '#src/store/contract.js'
+import type { SupervisorRecord } from '#src/store/records.js'
 import { Heartbeats } from '#src/supervisor/keeper/heartbeats.js'
 
 const record = (id: string, renewedAt: number) => ({ id, renewedAt }) as SupervisorRecord

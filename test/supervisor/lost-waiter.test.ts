@@ -1,48 +1,14 @@
 import { hostname } from 'node:os'
 import { describe, expect } from 'vitest'
-import { openGroup } from '#src/containment/group/group.js'
 import { noLimits } from '#src/containment/limits.js'
 import { self } from '#src/containment/processes/processes.js'
 import { defaultBounds } from '#src/runs/bounds.js'
 import { openStore } from '#src/store/open.js'
-import { defaultLoopTimeout } from '#src/supervisor/host/loop-timeout.js'
 import { handlers } from '#src/supervisor/keeper/calls.js'
-import { join } from '#src/supervisor/keeper/joining.js'
-import { Keeper } from '#src/supervisor/keeper/keeper.js'
-import { openLog } from '#src/supervisor/keeper/log.js'
-import { News } from '#src/supervisor/keeper/news.js'
-import type { ToHost } from '#src/supervisor/messages.js'
 import { admission, ending, supervisorNamed } from '../store/scene.ts'
 import { eventually } from '../support/eventually.ts'
-import { type Scene, test } from '../support/scene.ts'
-
-/** A keeper in this thread, and what it tells its host. */
-async function openKeeper({ folder, state }: Scene): Promise<{ keeper: Keeper; told: ToHost[] }> {
-  const told: ToHost[] = []
-  const [store, containment, identity, { log, close: closeLog }] = await Promise.all([
-    openStore(state),
-    openGroup(),
-    self(),
-    openLog('silent'),
-  ])
-  const send = (message: ToHost) => told.push(message)
-  const news = new News(log, false, send)
-  news.listened(['leftBehind', 'transition'])
-  const keeper = new Keeper({
-    id: 'one',
-    host: hostname(),
-    identity,
-    containment,
-    store,
-    log,
-    news,
-    closeLog,
-    send,
-    loopTimeout: defaultLoopTimeout,
-  })
-  await join(keeper, 600_000, folder)
-  return { keeper, told }
-}
+import { openKeeper } from '../support/keeper.ts'
+import { test } from '../support/scene.ts'
 
 describe('P5, P8: a waiter that was given its session and lost it, both while its supervisor slept', () => {
   test('ends for its caller as the claimant ends it, and its callback is not called', async ({ scene }) => {
@@ -51,7 +17,16 @@ describe('P5, P8: a waiter that was given its session and lost it, both while it
     const identity = await self()
     await other.register(supervisorNamed('two', { host: hostname(), identity, socket: null }))
     await other.admit(admission('holder', 'k', { supervisor: 'two' }))
-    const plain = { session: 'k', parent: null, request: null, labels: null, wait: null, interrupts: false }
+    const plain = {
+      session: 'k',
+      parent: null,
+      request: null,
+      delivers: false,
+      tells: false,
+      labels: null,
+      wait: null,
+      interrupts: false,
+    }
     const unbounded = { sessionBudget: { trees: 9, limits: noLimits }, breaker: null }
     // Whoever claims it may take longer to end it than the run itself might.
     const bounds = { ...defaultBounds, grace: 0, killBound: 0, drainBound: 0 }

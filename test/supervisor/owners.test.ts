@@ -1,37 +1,12 @@
-import { hostname } from 'node:os'
 import { openSupervisor } from 'coppice'
 import { describe, expect } from 'vitest'
 import { self } from '#src/containment/processes/processes.js'
 import type { Identity } from '#src/identity.js'
-import { openStore } from '#src/store/open.js'
-import { admission, supervisorNamed } from '../store/scene.ts'
-import { nameOf, startTimeOf } from '../support/alive.ts'
 import { eventually } from '../support/eventually.ts'
+import { heldBy, zombie } from '../support/owners.ts'
 import { type Scene, test } from '../support/scene.ts'
 
 const bounds = { grace: '100ms', killBound: '1s' } as const
-
-/** A run that holds `k`, written down by an owner with this identity, whose lease is over in ten minutes. */
-async function heldBy(scene: Scene, identity: Identity): Promise<void> {
-  const store = await openStore(scene.state)
-  const at = Date.now()
-  const times = { startedAt: at, renewedAt: at, ttl: 600_000 }
-  await store.register(supervisorNamed('owner', { host: hostname(), identity, socket: null, ...times }))
-  await store.admit(admission('held', 'k', { supervisor: 'owner', at }))
-  await store.close()
-}
-
-/** A process that has exited and is not reaped, by one that never waits for its children. */
-async function zombie(scene: Scene): Promise<{ pid: number; startTime: string }> {
-  const parent = scene.bash('sleep 600 & echo $! $(cut -d" " -f22 /proc/$!/stat); exec sleep 600')
-  const [pid = '', startTime = ''] = (await parent.lines.after('')).split(' ')
-  // The parent is another program by then, and knows of no child.
-  await eventually(() => nameOf(parent.pid) === 'sleep' && nameOf(Number(pid)) === 'sleep')
-  process.kill(Number(pid), 'SIGKILL')
-  await eventually(() => startTimeOf(Number(pid)) === null)
-  expect(nameOf(Number(pid)), 'it is still there').toBe('sleep')
-  return { pid: Number(pid), startTime }
-}
 
 describe.skipIf(process.platform !== 'linux')('case 30: who is dead, and who only looks like it', () => {
   test.for([

@@ -8,10 +8,11 @@ describe('a session that is held', () => {
   }) => {
     const supervisor = await openSupervisor({ state: scene.state })
     const order: string[] = []
+    const launched = Promise.withResolvers<void>()
     const holder = supervisor.start({ session: 'k' }, async (run) => {
-      await run.exec('sleep', ['600'])
+      for await (const _ of run.exec('sh', ['-c', 'echo ready; exec sleep 600'])) launched.resolve()
     })
-    await supervisor.run({}, async () => {})
+    await launched.promise
     const waits = supervisor.run({ session: 'k' }, () => order.push('waited'))
     await supervisor.run({ session: 'k', ifBusy: 'interrupt' }, () => order.push('interrupted'))
     await waits

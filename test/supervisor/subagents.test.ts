@@ -2,7 +2,7 @@ import { type Outcome, openSupervisor, type Run, type Supervisor } from 'coppice
 import { describe, expect } from 'vitest'
 import { isAlive, isStopped, living } from '../support/alive.ts'
 import { eventually } from '../support/eventually.ts'
-import { test } from '../support/scene.ts'
+import { type Scene, test } from '../support/scene.ts'
 
 const bounds = { grace: '200ms', killBound: '1s' } as const
 
@@ -12,6 +12,14 @@ async function sleeps(run: Run) {
   for await (const _ of tool) break
   const { pid, startTime } = living((await tool.pid) ?? 0)
   return { tool, isAlive: () => isAlive(pid, startTime) }
+}
+
+/** A run, its subagent and a tool of each, whose process was killed. */
+async function familyDies(scene: Scene): Promise<void> {
+  const host = scene.host('host-of-a-family.mjs')
+  await host.lines.after('ready')
+  host.child.kill('SIGKILL')
+  await host.died
 }
 
 async function outcomesOf(supervisor: Supervisor): Promise<Outcome[]> {
@@ -160,14 +168,27 @@ describe('case 26: a parent’s end is its subagents’ end', () => {
   })
 
   test('P9: a family whose process was killed is recovered from the bottom up', async ({ scene }) => {
-    const host = scene.host('host-of-a-family.mjs')
-    await host.lines.after('ready')
-    host.child.kill('SIGKILL')
-    await host.died
+    await familyDies(scene)
     const supervisor = await openSupervisor({ state: scene.state, ...bounds })
     await supervisor.run({ session: 'parent' }, () => {})
     const outcomes = (await outcomesOf(supervisor)).filter(({ state }) => state !== 'succeeded')
     expect(outcomes.map(({ session, state }) => [session, state]).sort()).toEqual([
+      ['child', 'lost'],
+      ['parent', 'lost'],
+    ])
+    expect(scene.living()).toEqual([])
+    await supervisor.close()
+  })
+
+  test('P9, P10: who wants but the parent’s session finds all of a dead family lost, not ended by its parent', async ({
+    scene,
+  }) => {
+    // Open before the death, and not to wait: it recovers the run that it meets alone.
+    const supervisor = await openSupervisor({ state: scene.state, ...bounds })
+    await familyDies(scene)
+    await supervisor.run({ session: 'parent', ifBusy: 'refuse' }, () => {})
+    const outcomes = (await outcomesOf(supervisor)).filter(({ state }) => state !== 'succeeded')
+    expect(outcomes.map(({ session, cause }) => [session, cause]).sort()).toEqual([
       ['child', 'lost'],
       ['parent', 'lost'],
     ])

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { context, ROOT_CONTEXT, SpanStatusCode, trace } from '@opentelemetry/api'
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
 import {
@@ -182,10 +183,10 @@ test('a command without a run is in the caller’s span', async () => {
 })
 
 test('no declaration names the API, which is optional: a program without it compiles', () => {
-  const dist = new URL('../../dist/', import.meta.url).pathname
-  const files = readdirSync(dist, { recursive: true, encoding: 'utf8' }).filter((name) =>
-    name.endsWith('.d.ts'),
-  )
+  const dist = fileURLToPath(new URL('../../dist/', import.meta.url))
+  const files = readdirSync(dist, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.d.ts'))
+    .map((name) => name.replaceAll('\\', '/'))
   expect(files).toContain('supervisor/host/tracing.d.ts')
   expect(files.filter((name) => readFileSync(join(dist, name), 'utf8').includes('@opentelemetry'))).toEqual(
     [],

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { findHelper } from '#src/containment/built.js'
 import type { Containment } from '#src/containment/contract.js'
-import { findHelper } from '#src/containment/guard/built.js'
 import { openGuard } from '#src/containment/guard/guard.js'
 import { noLimits } from '#src/containment/limits.js'
 import { plainStop } from '#src/containment/stop-plan.js'
@@ -45,8 +45,10 @@ describe.skipIf(helper === null)(
           terminal: false,
           bounds,
           limits: noLimits,
+          nice: 0,
           stop: plainStop,
           linger,
+          callId: null,
         }
         const result = await new SupervisedTree(
           tree,

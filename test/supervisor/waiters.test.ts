@@ -8,13 +8,13 @@ import { defaultBounds } from '#src/runs/bounds.js'
 import type { Outcome } from '#src/runs/outcome.js'
 import type { Store } from '#src/store/contract.js'
 import { openStore } from '#src/store/open.js'
+import type { CancelRequest } from '#src/supervisor/calls.js'
 import { defaultLoopTimeout } from '#src/supervisor/host/loop-timeout.js'
 import { handlers } from '#src/supervisor/keeper/calls.js'
 import { join } from '#src/supervisor/keeper/joining.js'
 import { Keeper } from '#src/supervisor/keeper/keeper.js'
 import { openLog } from '#src/supervisor/keeper/log.js'
 import { News } from '#src/supervisor/keeper/news.js'
-import type { CancelRequest } from '#src/supervisor/messages.js'
 import { type Scene, test } from '../support/scene.ts'
 
 /** A keeper in this thread, whose store counts the rows that it answers with. */
@@ -59,7 +59,16 @@ class CountingKeeper implements AsyncDisposable {
 
   /** Asks for the session; resolves when the store has the run, whether it was admitted or waits. */
   async ask(run: string): Promise<void> {
-    const spec = { run, session: 'held', parent: null, request: null, labels: null, wait: null }
+    const spec = {
+      run,
+      session: 'held',
+      parent: null,
+      request: null,
+      delivers: false,
+      tells: false,
+      labels: null,
+      wait: null,
+    }
     handlers
       .admit(this.#keeper, {
         ...spec,

@@ -5,9 +5,11 @@ const opened = await openContainment(null, () => {})
 await opened.close()
 
 /** Every containment that works on this machine, the best first. */
-export const kindsHere = (['cgroup', 'guard', 'group'] as const).slice(
-  opened.kind === 'cgroup' ? 0 : opened.kind === 'guard' ? 1 : 2,
-)
+const all = ['cgroup', 'guard', 'job', 'group'] as const
+export const kindsHere =
+  opened.kind === 'job'
+    ? (['job', 'group'] as const)
+    : all.slice(all.indexOf(opened.kind)).filter((kind) => kind !== 'job')
 
 export const bestHere =
   opened.kind === 'group'

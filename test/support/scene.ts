@@ -9,6 +9,7 @@ export const test = plain.extend<{ scene: Scene }>({
   scene: async ({}, use) => {
     const { scene, close } = openScene()
     await use(scene)
-    expect(await close(), 'processes that the test left alive').toEqual([])
+    const left = await close()
+    expect(left, `processes that the test left alive: ${left.join('; ')}`).toEqual([])
   },
 })

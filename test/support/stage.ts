@@ -1,14 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { killIfAlive, livingIfAny, nameOf, parentOf, startTimeOf } from './alive.ts'
+import { killIfAlive, livingIfAny, markedWith as marked, parentOf } from './alive.ts'
 import { eventually } from './eventually.ts'
 import { Lines } from './lines.ts'
+import { againIfUnknown } from './unknown.ts'
 
-export const command = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
+export const command = fileURLToPath(new URL('../../dist/bundle/coppice.js', import.meta.url))
 
 export function fixture(name: string): string {
   return fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url))
@@ -81,9 +82,13 @@ export function openScene(): { scene: Scene; close(): Promise<string[]> } {
   // What is launched in this process itself carries the mark as well.
   process.env.COPPICE_TEST = mark
   process.env.XDG_RUNTIME_DIR = folder
+  const pidsOf = (isIt: (one: Marked) => boolean) =>
+    marked(mark)
+      .filter(isIt)
+      .map(({ pid }) => pid)
   const scene: Scene = {
-    guards: () => marked(mark).filter((pid) => nameOf(pid) === 'coppice-guard'),
-    launchers: () => marked(mark).filter((pid) => nameOf(pid).startsWith('coppice-launch')),
+    guards: () => pidsOf(({ name }) => guardNames.includes(name)),
+    launchers: () => pidsOf(isLauncher),
     folder,
     command,
     state,
@@ -93,27 +98,24 @@ export function openScene(): { scene: Scene; close(): Promise<string[]> } {
     node,
     host,
     lockState: () => lock(host('locks-the-state.mjs', [state])),
-    living: () =>
-      marked(mark).filter(
-        (pid) =>
-          !started.some((one) => one.pid === pid) &&
-          !isOfCoppice(nameOf(pid)) &&
-          // A guard that ends between two looks has no name any more.
-          startTimeOf(pid) !== null,
-      ),
+    living: () => pidsOf((one) => !started.some(({ pid }) => pid === one.pid) && !isOfCoppice(one)),
   }
   return {
     scene,
     async close() {
       for (const { child } of started) child.kill('SIGKILL')
       // The launcher of this process's own keeper lives as long as that; any other, and every guard, has to be gone.
-      const left = () => marked(mark).filter((pid) => !isOurLauncher(pid))
-      await eventually(() => left().length === 0, { within: 3000 }).catch(() => {})
-      const alive = left().flatMap(livingIfAny)
+      const left = () => pidsOf((one) => !isOurLauncher(one))
+      const isOver = eventually(() => left().length === 0, { within: 3000 })
+      const alive = await isOver.then(
+        () => [],
+        () => left().flatMap(livingIfAny),
+      )
       const late = alive.map(({ pid }) => `${pid}: ${commandLine(pid)}`)
       // The test has failed by that; the machine is not to keep what it left.
       for (const process of alive) killIfAlive(process)
-      rmSync(folder, { recursive: true, force: true })
+      // Windows lets nobody remove what somebody has open still: a program that has just been killed, say.
+      rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 })
       return late
     },
   }
@@ -121,7 +123,7 @@ export function openScene(): { scene: Scene; close(): Promise<string[]> } {
 
 function start(file: string, args: readonly string[], options: StartOptions): Started {
   const { env, cwd, stdin = 'ignore' } = options
-  const child = spawn(file, args, { env, cwd, stdio: [stdin, 'pipe', 'pipe'] })
+  const child = againIfUnknown(() => spawn(file, args, { env, cwd, stdio: [stdin, 'pipe', 'pipe'] }))
   // A program that was killed takes no more input.
   child.stdin?.on('error', () => {})
   const { pid } = child
@@ -149,28 +151,22 @@ async function lock({ child, lines, died }: Started): Promise<AsyncDisposable> {
   }
 }
 
-function marked(mark: string): number[] {
-  return readdirSync('/proc').flatMap((name) => {
-    const pid = Number(name)
-    return Number.isInteger(pid) && startTimeOf(pid) !== null && carriesMark(pid, mark) ? [pid] : []
-  })
-}
+type Marked = ReturnType<typeof marked>[number]
+
+/** What holds a tree: a helper on Windows. */
+const guardNames: readonly string[] = ['coppice-guard', 'coppice-job.exe']
 
 /** Launcher and guards inherit the mark with the environment that they pass on. */
-function isOfCoppice(name: string): boolean {
+function isOfCoppice({ name }: Marked): boolean {
   return name.startsWith('coppice-')
 }
 
-function isOurLauncher(pid: number): boolean {
-  return nameOf(pid).startsWith('coppice-launch') && parentOf(pid) === process.pid
+function isLauncher({ name }: Marked): boolean {
+  return name.startsWith('coppice-launch')
 }
 
-function carriesMark(pid: number, mark: string): boolean {
-  try {
-    return readFileSync(`/proc/${pid}/environ`, 'utf8').includes(`COPPICE_TEST=${mark}\0`)
-  } catch {
-    return false
-  }
+function isOurLauncher(one: Marked): boolean {
+  return isLauncher(one) && parentOf(one.pid) === process.pid
 }
 
 function commandLine(pid: number): string {

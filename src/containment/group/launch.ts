@@ -1,11 +1,13 @@
 import type { ChildProcess } from 'node:child_process'
-import { PassThrough, pipeline, type Readable, type Writable } from 'node:stream'
+import { constants, getPriority, setPriority } from 'node:os'
+import type { Readable, Writable } from 'node:stream'
 import { execa } from 'execa'
 import type { Identity } from '../../identity.js'
 import type { Exit, LaunchRequest } from '../contract.js'
 import { launchError } from '../launch-error.js'
 import { runVariable, treeVariable } from '../processes/cookie.js'
 import type { ProcessTable } from '../processes/table.js'
+import { keptUntilRead, withoutUnhandledErrors } from '../streams.js'
 import { RootProcess } from './root-process.js'
 
 export interface Launched {
@@ -21,6 +23,7 @@ export async function launchRoot(request: LaunchRequest, table: ProcessTable): P
   // Before anything else: a signal to a missing pid would go to our own group.
   if (child?.pid === undefined) throw await launchError(request, await refusal)
   const exited = exitOf(child)
+  stepBack(child.pid, request.nice ?? 0)
   // Called in the turn of the spawn: later the number may have passed to another process.
   const identified = table.identifyChild(child.pid)
   const stdin = child.stdin && withoutUnhandledErrors(child.stdin)
@@ -44,7 +47,8 @@ function spawn({ command, args, cwd, env, stdio, run, tree }: LaunchRequest): Sp
       // A variable that is undefined is removed. An inherited cookie is another tree's.
       env: { ...env, [runVariable]: run ?? undefined, [treeVariable]: tree } as Record<string, string>,
       stdio: [...stdio],
-      detached: true,
+      // On Windows it would have no console, and its descendants one each, with a window.
+      detached: process.platform !== 'win32',
       cleanup: false,
       buffer: false,
       reject: false,
@@ -65,25 +69,18 @@ interface Spawned {
   readonly refusal: Promise<unknown>
 }
 
+/** In the turn of the spawn, in which the number is the root's. What it had without this is no reason to refuse it. */
+function stepBack(pid: number, nice: number): void {
+  if (nice === 0) return
+  try {
+    setPriority(pid, Math.min(constants.priority.PRIORITY_LOW, getPriority() + nice))
+  } catch {}
+}
+
 /** The exit event and not `close`, which waits for every descendant that holds an output pipe. */
 function exitOf(child: ChildProcess): Promise<Exit> {
   child.on('error', () => {})
   return new Promise((resolve) => child.once('exit', (code, signal) => resolve({ code, signal })))
-}
-
-/**
- * execa lets output flow away that nobody reads within a turn of the loop, and Node does the same at the exit;
- * whoever asked for this tree has not even got it by then. The stream between keeps it, with back-pressure.
- */
-function keptUntilRead(source: Readable): Readable {
-  const kept = withoutUnhandledErrors(new PassThrough())
-  pipeline(source, kept, () => {})
-  return kept
-}
-
-/** EPIPE where a tool ends without reading its input is no error of ours. */
-function withoutUnhandledErrors<T extends Readable | Writable>(stream: T): T {
-  return stream.on('error', () => {}) as T
 }
 
 function nobody(pid: number): Identity {

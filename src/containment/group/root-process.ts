@@ -35,7 +35,7 @@ export class RootProcess {
 
   /** To the root alone. False where it was not sent, since it has been reaped or is not ours to signal. */
   signal(signal: NodeJS.Signals): boolean {
-    if (!this.isUnreaped) return false
+    if (!this.isUnreaped || !canSend(signal)) return false
     try {
       return process.kill(this.identity.pid, signal)
     } catch {
@@ -47,4 +47,9 @@ export class RootProcess {
   unref(): void {
     this.#child.unref()
   }
+}
+
+/** Windows has no signals: Node ends the process at once, whichever it is told to send. */
+function canSend(signal: NodeJS.Signals): boolean {
+  return process.platform !== 'win32' || signal === 'SIGKILL'
 }

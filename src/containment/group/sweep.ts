@@ -60,16 +60,26 @@ export async function endRemains(target: Remains, table: ProcessTable): Promise<
     return found
   }
 
-  let isEmpty = (await left().catch(() => null))?.length === 0
-  if (!isEmpty && target.grace > 0) {
-    await processes.terminate()
-    isEmpty = await emptyWithin(target.grace, left)
+  const end = async () => {
+    let isEmpty = (await left().catch(() => null))?.length === 0
+    if (!isEmpty && target.grace > 0) {
+      await processes.terminate()
+      isEmpty = await emptyWithin(target.grace, left)
+    }
+    if (!isEmpty) {
+      await processes.killStopped(null)
+      await emptyWithin(target.killBound, kill)
+    }
   }
-  if (!isEmpty) {
-    await processes.killStopped(null)
-    await emptyWithin(target.killBound, kill)
+
+  const until = performance.now() + target.grace + target.killBound
+  for (;;) {
+    await end()
+    const living = await processes.living()
+    // On a machine so busy that environments were not read in their time, somebody is seen only now.
+    if (processes.reachable(living).length === 0 || performance.now() >= until)
+      return groupReport(processes.killed, lingered ?? [], living)
   }
-  return groupReport(processes.killed, lingered ?? [], await processes.living())
 }
 
 const shortestInterval = 5

@@ -19,9 +19,9 @@ export interface TreeKill {
 
 const timeLimit = 1000
 
-/** Null where there is no `ps`, without which tree-kill cannot work. */
+/** Null where there is no `ps`, without which tree-kill cannot work; on Windows it uses the system's taskkill. */
 export async function openTreeKill(): Promise<TreeKill | null> {
-  if (!(await isOnPath('ps'))) return null
+  if (process.platform !== 'win32' && !(await isOnPath('ps'))) return null
   let worker: Worker | null = null
   let isBusy = false
 

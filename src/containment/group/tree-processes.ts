@@ -123,7 +123,7 @@ export class TreeProcesses {
 }
 
 /** A process and its ancestors. */
-function lineage(pid: number, processes: readonly ProcessEntry[]): Set<number> {
+export function lineage(pid: number, processes: readonly Pick<ProcessEntry, 'pid' | 'ppid'>[]): Set<number> {
   const parents = new Map(processes.map((one) => [one.pid, one.ppid]))
   const found = new Set<number>()
   for (let next: number | undefined = pid; next && !found.has(next); next = parents.get(next)) found.add(next)

@@ -30,7 +30,7 @@ export function findCgroupBase(): CgroupBase {
 }
 
 /** By /proc/self/cgroup, whose path is relative to the root of our cgroup namespace, and where that is mounted. */
-export function ownCgroupDirectory(): string {
+function ownCgroupDirectory(): string {
   const own = /^0::(.*)$/m.exec(readFileSync('/proc/self/cgroup', 'utf8'))?.[1]
   const mounted = readFileSync('/proc/self/mountinfo', 'utf8').split('\n').map(parseMount)
   for (const mount of mounted) {

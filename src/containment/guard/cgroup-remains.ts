@@ -26,13 +26,21 @@ export async function endCgroup(leaf: string, bound: number): Promise<boolean> {
   }
 }
 
+/** The cgroups of supervisors that are dead. */
+export async function deadCgroups(base: string, table: ProcessTable): Promise<string[]> {
+  const found = await Promise.all(
+    namesIn(base).map(async (name) => {
+      const supervisor = supervisorOf(name, table.self)
+      return supervisor === null || (await table.isAlive(supervisor)) !== 'dead' ? [] : [join(base, name)]
+    }),
+  )
+  return found.flat()
+}
+
 /** Ends what dead supervisors left in their cgroups where no guard is at it any more, and removes those cgroups. */
 export async function endDeadCgroups(base: string, table: ProcessTable, bound: number): Promise<void> {
   await Promise.all(
-    namesIn(base).map(async (name) => {
-      const supervisor = supervisorOf(name, table.self)
-      if (supervisor === null || (await table.isAlive(supervisor)) !== 'dead') return
-      const directory = join(base, name)
+    (await deadCgroups(base, table)).map(async (directory) => {
       await Promise.all(leavesIn(directory).map((leaf) => endUnlessGuarded(leaf, table, bound)))
       for (const owner of namesIn(directory)) removeCgroup(join(directory, owner), 'empty')
       removeCgroup(directory, 'empty')
@@ -66,7 +74,7 @@ export async function endUnlessGuarded(leaf: string, table: ProcessTable, bound:
 }
 
 /** Also where it is gone: then nobody can be in it. */
-function isPopulated(leaf: string): boolean {
+export function isPopulated(leaf: string): boolean {
   try {
     return !/^populated 0$/m.test(readFileSync(join(leaf, 'cgroup.events'), 'utf8'))
   } catch (error) {

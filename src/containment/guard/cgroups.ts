@@ -25,11 +25,14 @@ export class Cgroups {
   readonly #supervisor: string
   readonly #controllers: ReadonlySet<string>
 
-  /** Rejects where there is no cgroup v2 that we can divide. Ends what dead supervisors left in theirs. */
-  static async open(table: ProcessTable): Promise<Cgroups> {
+  /**
+   * Rejects where there is no cgroup v2 that we can divide. Ends what dead supervisors left in theirs, and hands the
+   * controllers of a base on that was given to us, but not for whoever only looks.
+   */
+  static async open(table: ProcessTable, looksOnly = false): Promise<Cgroups> {
     const { directory, isGiven } = findCgroupBase()
-    await endDeadCgroups(directory, table, deadBound)
-    if (isGiven) handOn(directory)
+    if (!looksOnly) await endDeadCgroups(directory, table, deadBound)
+    if (isGiven && !looksOnly) handOn(directory)
     return new Cgroups(directory, supervisorName(table.self))
   }
 

@@ -1,16 +1,16 @@
 import { CoppiceError } from '../../errors.js'
 import { settlesWithin } from '../../timers.js'
 import type { Containment, LaunchRequest, Tree } from '../contract.js'
-import { noLimits, refuseLimits, withOwnerLimits } from '../limits.js'
+import { refuseLimits, withOwnerLimits } from '../limits.js'
 import { isRunWithin } from '../processes/cookie.js'
 import { processTable } from '../processes/processes.js'
 import type { ProcessTable } from '../processes/table.js'
-import { plainStop } from '../stop-plan.js'
+import { probeHelper } from '../protocol/probe.js'
+import { type Lease, launchBody } from '../protocol/request.js'
 import { cgroupsOfRuns, endUnlessGuarded, leaveCgroup } from './cgroup-remains.js'
 import { Cgroups } from './cgroups.js'
 import { Launcher } from './launcher.js'
 import { endGuardedRemains } from './remains.js'
-import { type Lease, launchBody } from './request.js'
 import { GuardTree, type Here } from './tree.js'
 import { Turns } from './turns.js'
 
@@ -20,6 +20,10 @@ export interface GuardOptions {
   readonly args?: readonly string[]
   /** Puts each tree into a cgroup of its own: containment `cgroup`. */
   readonly cgroups?: boolean
+  /** Only to see whether it works: what dead supervisors left is not ended. */
+  readonly looksOnly?: boolean
+  /** A thread of this process that has the processor sooner as well: the host's, by its kernel's number. */
+  readonly hostThread?: number | null
   /** A launch that hangs, in a file system that does not answer, is given up after this many milliseconds. 30 s. */
   readonly launchBound?: number
 }
@@ -39,13 +43,16 @@ const closeBound = 500
  */
 export async function openGuard({
   helper,
-  args = [],
+  args: helperArgs = [],
+  hostThread = null,
   cgroups: wantsCgroups = false,
+  looksOnly = false,
   launchBound = 30_000,
 }: GuardOptions): Promise<Containment> {
+  const args = hostThread === null ? helperArgs : [...helperArgs, `--host=${hostThread}`]
   const table = await processTable()
   const here = hereOf(table)
-  const cgroups = wantsCgroups ? await Cgroups.open(table) : null
+  const cgroups = wantsCgroups ? await Cgroups.open(table, looksOnly) : null
   let launcher = await Launcher.start(helper, args)
   let starting: Promise<Launcher> | null = null
   let lease: Lease | null = null
@@ -115,7 +122,7 @@ export async function openGuard({
     },
   }
   try {
-    await probe(guard, helper)
+    await probeHelper(guard, helper)
   } catch (error) {
     await guard.close()
     throw error
@@ -128,24 +135,6 @@ async function launchedOrKilled(tree: GuardTree, { signal }: LaunchRequest): Pro
   if (signal?.aborted) kill()
   signal?.addEventListener('abort', kill)
   await tree.launched.finally(() => signal?.removeEventListener('abort', kill))
-}
-
-/** A launch of the helper itself, which is there and does nothing; with cgroups, a real migration into one. */
-async function probe(guard: Containment, helper: string): Promise<void> {
-  const tree = await guard.launch({
-    tree: 'probe',
-    run: null,
-    command: helper,
-    args: ['--version'],
-    stdio: ['ignore', 'ignore', 'ignore'],
-    linger: 'stop',
-    bounds: { grace: 0, killBound: 1_000, timeout: 10_000 },
-    limits: noLimits,
-    stop: plainStop,
-  })
-  const { code } = await tree.exited
-  if (code !== 0)
-    throw new CoppiceError('launch_failed', `the helper ${helper} does not work`, { path: helper })
 }
 
 function closed(): CoppiceError {

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import type { Exit, Usage } from '../contract.js'
-import { readEnd } from './end.js'
-import { FrameReader, fromLauncher } from './frames.js'
+import { exitOfWait, readEnd } from '../protocol/end.js'
+import { FrameReader, fromLauncher } from '../protocol/frames.js'
 
 /** What a guard wrote down because its supervisor was gone: that its tree is empty, and how it became so. */
 export interface LastWord {
@@ -15,5 +15,5 @@ export async function readLastWord(path: string): Promise<LastWord | null> {
   const bytes = await readFile(path).catch(() => null)
   const [frame] = bytes === null ? [] : new FrameReader().read(bytes)
   if (frame?.type !== fromLauncher.empty) return null
-  return readEnd(frame.body)
+  return readEnd(frame.body, exitOfWait)
 }

@@ -1,10 +1,9 @@
-import { readlinkSync } from 'node:fs'
 import type { Socket } from 'node:net'
-import { basename } from 'node:path'
 import { execa } from 'execa'
 import { CoppiceError } from '../../errors.js'
 import { deferred, settlesWithin } from '../../timers.js'
-import { type Frame, FrameReader, frameOf, fromLauncher, none, toLauncher, u64 } from './frames.js'
+import { ownThread } from '../own-thread.js'
+import { type Frame, FrameReader, frameOf, fromLauncher, none, toLauncher, u64 } from '../protocol/frames.js'
 
 /** Whoever hears what is said of one tree. */
 export interface TreeListener {
@@ -46,7 +45,7 @@ export class Launcher {
   private constructor(path: string, args: readonly string[]) {
     this.environment = { ...process.env }
     // Its stdio is ours, for trees that inherit it; it is spoken to through descriptor 3.
-    const subprocess = execa(path, [...args, `--keeper=${ownThread()}`], {
+    const subprocess = execa(path, [...args, `--keeper=${ownThread() ?? 0}`], {
       stdio: ['inherit', 'inherit', 'inherit', 'pipe'],
       cleanup: false,
       buffer: false,
@@ -152,9 +151,4 @@ export class Launcher {
 
 function failed(path: string, why: string): CoppiceError {
   return new CoppiceError('launch_failed', `the helper ${path} cannot be used: ${why}`, { path })
-}
-
-/** The number of this thread, from `/proc/thread-self`: PID/task/NUMBER. */
-function ownThread(): string {
-  return basename(readlinkSync('/proc/thread-self'))
 }

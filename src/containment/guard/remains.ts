@@ -5,8 +5,9 @@ import { readState } from '../processes/stat.js'
 import type { ProcessEntry, ProcessTable } from '../processes/table.js'
 import { type LastWord, readLastWord } from './last-word.js'
 
-/** The name that a guard gives itself. */
+/** The names that a guard gives itself, and a root until it is its command. */
 const guardName = 'coppice-guard'
+const unbornName = 'coppice-root'
 
 /** Guards and launchers; the kernel cuts a name after 15 bytes. */
 const ofCoppice = /^coppice-(guard|launche)/
@@ -33,6 +34,7 @@ export interface GuardedRemains extends Remains {
 export async function endGuardedRemains(target: GuardedRemains, table: ProcessTable): Promise<TreeReport> {
   const membership = membersOf(target, table)
   const told = new Set<number>()
+  const seen = new Map<number, ProcessEntry>()
   const pause = new Pause()
   const until = performance.now() + target.grace + target.killBound
   for (let interval = shortestInterval; performance.now() < until; interval *= 1.5) {
@@ -41,6 +43,7 @@ export async function endGuardedRemains(target: GuardedRemains, table: ProcessTa
     const above = guardsAbove(await membership.members(processes), processes)
     const known = processes.filter((one) => one.pid === target.guard && isGuard(one))
     const guards = [...above, ...known]
+    for (const guard of guards) seen.set(guard.pid, guard)
     // One that a tool holds (by tracing it, or by SIGSTOP) ends nothing before that tool is dead.
     if (guards.every(({ pid }) => isHeld(pid))) break
     // One whose supervisor is gone knows; one whose supervisor does not answer is told so by this.
@@ -51,6 +54,8 @@ export async function endGuardedRemains(target: GuardedRemains, table: ProcessTa
   }
   const words = await Promise.all(target.lastWords.map(lastWord))
   const report = await endRemains(target, table)
+  // The tool that stopped it is dead, and so is its launcher, who would continue it.
+  await table.signalAll([...seen.values()], 'SIGCONT')
   await table.signalAll(unbornOrphans(await table.list()), 'SIGKILL')
   const killed = words.reduce((sum, word) => sum + (word?.killed ?? 0), report.killed)
   // Each guard has proved its own tree; that nothing else is left is seen, and of a tree without a word no more.
@@ -77,15 +82,14 @@ export function guardsAbove(
 
 /**
  * Roots that have not become their command yet, in an exec that hangs, and whose guard and launcher were both killed: they
- * bear the guard's name and no cookie, and whoever's they were, nobody else will ever end them. A guard leads a process
- * session, or is in its launcher's group (protocol.md, the terminal); a root leads a group and no session.
+ * bear no cookie, and whoever's they were, nobody else will ever end them.
  */
 function unbornOrphans(processes: readonly ProcessEntry[]): ProcessEntry[] {
   const above = new Set(
     processes.filter((one) => one.state === 'alive' && ofCoppice.test(one.name)).map(({ pid }) => pid),
   )
   return processes.filter(
-    (one) => isGuard(one) && one.pgid === one.pid && one.sid !== one.pid && !above.has(one.ppid),
+    ({ name, state, ppid }) => name === unbornName && state === 'alive' && !above.has(ppid),
   )
 }
 

@@ -1,14 +1,14 @@
 import { getSystemErrorName } from 'node:util'
 import { CoppiceError } from '../../errors.js'
 import type { Identity } from '../../identity.js'
-import { type Deferred, deferred, settlesWithin } from '../../timers.js'
-import type { Exit, HostPipes, LaunchRequest, StopCause, Tree, TreeReport } from '../contract.js'
+import type { Proof } from '../../proof.js'
+import type { HostPipes, LaunchRequest, Tree, TreeReport } from '../contract.js'
 import { launchError } from '../launch-error.js'
-import type { LimitName } from '../limits.js'
 import type { Cookie } from '../processes/table.js'
+import { unknownExit } from '../protocol/end.js'
+import { type Frame, type FrameBody, fromLauncher } from '../protocol/frames.js'
+import { ToldTree } from '../protocol/told-tree.js'
 import { endCgroup } from './cgroup-remains.js'
-import { readEnd, readProcesses, unknownExit } from './end.js'
-import { type Frame, type FrameBody, fromLauncher } from './frames.js'
 import type { Launcher, TreeListener } from './launcher.js'
 import type { GuardedRemains } from './remains.js'
 
@@ -20,9 +20,6 @@ export interface Here {
   endRemains(remains: GuardedRemains): Promise<TreeReport>
 }
 
-/** Milliseconds that a guard may take to look: it may be stopped for a moment, or the machine busy. */
-const lookBound = 1_000
-
 /** A tree below a guard of its own, which tells of it through the launcher. */
 export class GuardTree implements Tree, TreeListener {
   readonly id: string
@@ -30,67 +27,44 @@ export class GuardTree implements Tree, TreeListener {
   readonly stdin = null
   readonly stdout = null
   readonly stderr = null
+  /** Resolves when the root runs; rejects where nothing was started. */
+  readonly launched: Promise<void>
+  readonly exited: Tree['exited']
+  readonly emptied: Tree['emptied']
+  readonly stopped: Tree['stopped']
   readonly #request: LaunchRequest
   readonly #launcher: Launcher
   readonly #number: number
   readonly #here: Here
   readonly #cgroup: string | null
-  readonly #launched = deferred<void>()
-  readonly #exited = deferred<Exit>()
-  readonly #emptied = deferred<void>()
-  readonly #stopped = deferred<StopCause>()
+  readonly #told: ToldTree
   #guard: number | null = null
-  #root: Identity | null = null
   #pipes: HostPipes = [null, null, null]
-  #report: TreeReport
-  /** While somebody waits for an answer to `look`. */
-  #looked: Deferred<void> | null = null
-  #isEmpty = false
   #isAbandoned = false
 
   constructor(request: LaunchRequest, launcher: Launcher, number: number, here: Here, cgroup: string | null) {
+    const containment = cgroup === null ? 'guard' : 'cgroup'
+    const told = new ToldTree(request, containment, { proofOf })
     this.id = request.tree
+    this.containment = containment
+    this.launched = told.launched
+    this.exited = told.exited
+    this.emptied = told.emptied
+    this.stopped = told.stopped
     this.#request = request
     this.#launcher = launcher
     this.#number = number
     this.#here = here
     this.#cgroup = cgroup
-    this.containment = cgroup === null ? 'guard' : 'cgroup'
-    this.#report = {
-      containment: this.containment,
-      proof: 'unproven',
-      killed: 0,
-      lingered: [],
-      survivors: [],
-      exceeded: null,
-      usage: null,
-    }
-  }
-
-  /** Resolves when the root runs; rejects where nothing was started. */
-  get launched(): Promise<void> {
-    return this.#launched.promise
+    this.#told = told
   }
 
   get root(): Identity {
-    if (this.#root === null) throw new TypeError(`tree ${this.id} is not launched`)
-    return this.#root
+    return this.#told.root
   }
 
   get pipes(): HostPipes {
     return this.#pipes
-  }
-
-  get exited(): Promise<Exit> {
-    return this.#exited.promise
-  }
-
-  get emptied(): Promise<void> {
-    return this.#emptied.promise
-  }
-
-  get stopped(): Promise<StopCause> {
-    return this.#stopped.promise
   }
 
   opened(): void {
@@ -105,13 +79,8 @@ export class GuardTree implements Tree, TreeListener {
     if (!this.#isOver) this.#launcher.kill(this.#number)
   }
 
-  async report(): Promise<TreeReport> {
-    if (!this.#isEmpty) {
-      this.#looked ??= deferred()
-      this.#launcher.look(this.#number)
-      await settlesWithin(lookBound, Promise.race([this.#looked.promise, this.emptied]))
-    }
-    return this.#report
+  report(): Promise<TreeReport> {
+    return this.#told.reportAfter(() => this.#launcher.look(this.#number))
   }
 
   abandon(): void {
@@ -121,18 +90,15 @@ export class GuardTree implements Tree, TreeListener {
   }
 
   get #isOver(): boolean {
-    return this.#isEmpty || this.#isAbandoned
+    return this.#told.isEmpty || this.#isAbandoned
   }
 
-  receive({ type, body }: Frame): void {
-    if (type === fromLauncher.launched) this.#wasLaunched(body)
-    else if (type === fromLauncher.launchFailed) this.#failed(body)
-    else if (type === fromLauncher.refused) this.#refused(body)
-    else if (type === fromLauncher.stopping) this.#stopping(body.u8())
-    else if (type === fromLauncher.rootExited) this.#rootExited(body)
-    else if (type === fromLauncher.empty) this.#wasEmptied(body)
-    else if (type === fromLauncher.survivors) this.#hasSurvivors(body)
-    else if (type === fromLauncher.guardLost) void this.#guardLost(body)
+  receive(frame: Frame): void {
+    if (frame.type === fromLauncher.launched) this.#wasLaunched(frame.body)
+    else if (frame.type === fromLauncher.launchFailed) this.#failed(frame.body)
+    else if (frame.type === fromLauncher.guardLost) void this.#guardLost(frame.body)
+    else this.#told.hear(frame)
+    if (this.#told.isEmpty) this.#launcher.forget(this.#number)
   }
 
   launcherLost(): void {
@@ -143,77 +109,50 @@ export class GuardTree implements Tree, TreeListener {
     const { bootId, pidNamespace } = this.#here
     const guard = body.u32()
     this.#guard = guard
-    this.#root = { pid: body.u32(), startTime: String(body.u64()), bootId, pidNamespace }
+    const root = { pid: body.u32(), startTime: String(body.u64()), bootId, pidNamespace }
     const pipe = () => {
       const descriptor = body.u32()
       const inode = body.u64()
       return descriptor === 0 ? null : { path: `/proc/${guard}/fd/${descriptor}`, inode }
     }
     this.#pipes = [pipe(), pipe(), pipe()]
-    this.#launched.resolve()
+    this.#told.runs(root)
   }
 
   #failed(body: FrameBody): void {
     const stage = body.u32()
     const code = getSystemErrorName(-body.u32())
-    this.#launcher.forget(this.#number)
     const cause = Object.assign(new Error(`${stages[stage] ?? 'launch'}: ${code}`), { code })
-    void launchError(this.#request, cause).then((error) => this.#launched.reject(error))
-  }
-
-  #refused(body: FrameBody): void {
-    this.#launcher.forget(this.#number)
-    const message = `cannot launch ${this.#request.command}: ${body.text()}`
-    this.#launched.reject(new CoppiceError('launch_failed', message, { path: this.#request.command }))
-  }
-
-  #stopping(cause: number): void {
-    this.#report = { ...this.#report, exceeded: exceeded[cause] ?? null }
-    this.#stopped.resolve(stopCauses[cause] ?? 'lost')
-  }
-
-  #rootExited(body: FrameBody): void {
-    const end = readEnd(body)
-    this.#report = { ...this.#report, killed: end.killed, lingered: end.lingered }
-    this.#exited.resolve(end.exit)
-  }
-
-  #wasEmptied(body: FrameBody): void {
-    const { exit, killed, lingered, usage } = readEnd(body)
-    this.#end({ ...this.#report, proof: 'empty', killed, lingered, survivors: [], usage }, exit)
-  }
-
-  #hasSurvivors(body: FrameBody): void {
-    const killed = body.u32()
-    body.u32()
-    this.#report = { ...this.#report, proof: 'survivors', killed, survivors: readProcesses(body) }
-    this.#looked?.resolve()
-    this.#looked = null
+    this.#told.neverRan(
+      commandsOwn.has(stage)
+        ? launchError(this.#request, cause)
+        : // A file that is missing here is none of the command's.
+          this.#told.launchFailed(cause.message, cause),
+    )
   }
 
   /** A tool that kills its guard has its tree killed by the launcher. */
   async #guardLost(body: FrameBody): Promise<void> {
     const foundNobody = body.u8() === 1
-    const killed = this.#report.killed + body.u32()
-    this.#stopped.resolve('lost')
-    this.#launched.reject(this.#lost())
+    const killed = this.#told.report.killed + body.u32()
+    this.#told.lost(this.#lost())
     const isEmpty = (await this.#endCgroup()) && foundNobody
-    this.#end({ ...this.#report, proof: isEmpty ? 'empty' : 'unproven', killed }, unknownExit)
+    this.#end({ ...this.#told.report, proof: isEmpty ? 'empty' : 'unproven', killed })
   }
 
   /** Without the launcher each guard ends its own tree, and nobody hears what it proved. */
   async #endsAlone(): Promise<void> {
-    if (this.#isEmpty) return
-    this.#stopped.resolve('lost')
+    if (this.#told.isEmpty) return
+    this.#told.stops('lost')
     const { tree, bounds } = this.#request
-    const roots = this.#root === null ? [] : [this.#root]
     const claims = (cookie: Cookie) => cookie.tree === tree
     const guard = this.#guard === null ? {} : { guard: this.#guard }
+    const { roots } = this.#told
     const report = await this.#here.endRemains({ ...bounds, ...guard, roots, claims, lastWords: [] })
     await this.#endCgroup()
     // Only now: where a launch fails, nothing is left that would have to be ended.
-    this.#launched.reject(this.#lost())
-    this.#end({ ...report, containment: this.containment, lingered: this.#report.lingered }, unknownExit)
+    this.#told.lost(this.#lost())
+    this.#end({ ...report, containment: this.containment, lingered: this.#told.report.lingered })
   }
 
   /** Nobody else does it any more. True where nothing is left in it, or there is none. */
@@ -221,14 +160,10 @@ export class GuardTree implements Tree, TreeListener {
     return this.#cgroup === null || endCgroup(this.#cgroup, this.#request.bounds.killBound)
   }
 
-  #end(report: TreeReport, exit: Exit): void {
-    // Guard and launcher may both be lost: whoever is through first has seen the tree end.
-    if (this.#isEmpty) return
-    this.#isEmpty = true
-    this.#report = report
+  /** Guard and launcher may both be lost: whoever is through first has seen the tree end. */
+  #end(report: TreeReport): void {
     this.#launcher.forget(this.#number)
-    this.#exited.resolve(exit)
-    this.#emptied.resolve()
+    this.#told.ends(report, unknownExit)
   }
 
   #lost(): CoppiceError {
@@ -238,17 +173,13 @@ export class GuardTree implements Tree, TreeListener {
   }
 }
 
-/** By the launcher's numbers; 0 is a stop that was asked for. */
-export const stopCauses: Readonly<Record<number, StopCause>> = {
-  1: 'exited',
-  2: 'timed_out',
-  3: 'lost',
-  4: 'lost',
-  5: 'over_limit',
-  6: 'over_limit',
+/** A guard that does not say that its tree is empty has somebody in it, also where it could not count them. */
+function proofOf(): Proof {
+  return 'survivors'
 }
 
-const exceeded: Readonly<Record<number, LimitName>> = { 5: 'pids', 6: 'memory' }
+/** Stages whose errors are about what was asked for, and not about what a launch needs. */
+const commandsOwn: ReadonlySet<number> = new Set([4, 5])
 
 export const stages: Readonly<Record<number, string>> = {
   1: 'fork',

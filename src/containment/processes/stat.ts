@@ -1,5 +1,7 @@
 import { closeSync, openSync, readSync } from 'node:fs'
-import type { ProcessEntry } from './table.js'
+import { uptime } from 'node:os'
+import { type ProcessUsage, stateOf } from './process-state.js'
+import type { Numbered, ProcessEntry } from './table.js'
 
 /**
  * One process as /proc/<pid>/stat tells it; null where it is gone.
@@ -18,6 +20,50 @@ export function readStat(pid: number | string): ProcessEntry | null {
 export function readState(pid: number): string | null {
   const text = readStatText(pid)
   return text === null ? null : text.charAt(text.lastIndexOf(')') + 2)
+}
+
+/**
+ * Whether its environment is empty for good: it begins (field 50) where it ends (51). In an exec that is so for a moment, and
+ * the new program has no beginning (26) until after that.
+ */
+export function hasNoEnvironment(pid: number): boolean {
+  const text = readStatText(pid)
+  if (text === null) return true
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
+  return fields[26 - 3] !== '0' && fields[50 - 3] === fields[51 - 3]
+}
+
+/** USER_HZ, which Linux fixes for what it tells user space on every architecture that Node runs on. */
+const ticksPerSecond = 100
+
+/** Bytes of a page, which nothing tells Node: by our own memory in both units, rounded to the power of two that it is. */
+let pageBytes: number | null = null
+
+function pageSize(): number {
+  pageBytes ??= 2 ** Math.round(Math.log2(process.memoryUsage.rss() / pagesOf(readStatText('self') ?? '')))
+  return pageBytes
+}
+
+function pagesOf(text: string): number {
+  return Number(text.slice(text.lastIndexOf(')') + 2).split(' ')[21])
+}
+
+/** Null where it is gone, or somebody else has its number. */
+export function readUsage({ pid, startTime }: Numbered): ProcessUsage | null {
+  const text = readStatText(pid)
+  if (text === null) return null
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
+  const field = (number: number) => Number(fields[number - 3])
+  if (fields[19]?.trim() !== startTime) return null
+  return {
+    pid,
+    startTime,
+    state: parseStat(text).state === 'zombie' ? 'zombie' : stateOf(fields[0] ?? ''),
+    // Since boot, as the start times are, and like them with the time in which the machine slept.
+    ageMs: Math.max(0, Math.round(uptime() * 1000 - (field(22) * 1000) / ticksPerSecond)),
+    cpuMs: Math.round(((field(14) + field(15)) * 1000) / ticksPerSecond),
+    residentBytes: field(24) * pageSize(),
+  }
 }
 
 function readStatText(pid: number | string): string | null {

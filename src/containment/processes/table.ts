@@ -2,7 +2,7 @@ import type { Identity } from '../../identity.js'
 
 /**
  * The machine's processes: who lives, who descends from whom, who carries our cookie. Every platform file
- * opens this one shape (linux.ts, posix.ts); processes.ts chooses.
+ * opens this one shape (linux.ts, posix.ts, windows.ts); processes.ts chooses.
  */
 export interface ProcessTable {
   readonly self: Identity

@@ -11,8 +11,9 @@ import {
   type EndedTurn,
   isTrialDue,
 } from '../../runs/breaker.js'
-import type { Admission, Finished, Refused } from '../contract.js'
-import { refuseVerb } from './refusal.js'
+import type { Admission, Refused } from '../admission-contract.js'
+import type { Finished } from '../ending-contract.js'
+import { refuseVerb, waiterEnd } from './refusal.js'
 import { allAs, as } from './rows.js'
 
 export function parseBreaker(text: string | null): Breaker | null {
@@ -56,6 +57,7 @@ export function breakerEnding(database: DatabaseSync) {
   const refuseWaiters = database.prepare(`
     UPDATE runs SET state = 'refused', cause = 'breaker_open', message = ?, ended_at = max(?, created_at)
     WHERE session = ? AND state = 'waiting' RETURNING id AS run, supervisor`)
+  const tellEnd = waiterEnd(database)
   const socketOf = database.prepare('SELECT socket FROM supervisors WHERE seq = ?')
 
   return ({ session, breaker: text, rules }: HeldBreaker, end: EndedTurn): Finished['refused'] => {
@@ -66,10 +68,10 @@ export function breakerEnding(database: DatabaseSync) {
     write(session, after)
     if (after === null || after.opened === null) return nobody
     const waiters = refuseWaiters.all(describeOpened(after.opened), end.at, session)
-    return allAs<{ run: string; supervisor: number }>(waiters).map(({ run, supervisor }) => ({
-      run,
-      socket: as<{ socket: string | null }>(socketOf.get(supervisor))?.socket ?? null,
-    }))
+    return allAs<{ run: string; supervisor: number }>(waiters).map(({ run, supervisor }) => {
+      tellEnd(run, end.at)
+      return { run, socket: as<{ socket: string | null }>(socketOf.get(supervisor))?.socket ?? null }
+    })
   }
 }
 

@@ -13,8 +13,10 @@
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { CoppiceError, isCoppiceError } from '../../errors.js'
+import type { CommitTimes } from '../looking-contract.js'
 import { Durability } from './durability.js'
 import type { FileCheck } from './file.js'
+import { Latencies } from './latencies.js'
 import { Pace } from './pace.js'
 import { Queue, type Request } from './queue.js'
 import { asStoreTrouble, isBusy } from './trouble.js'
@@ -25,6 +27,8 @@ export interface Work<T> {
   /** The run, session or supervisor that it is of: their requests keep their order. */
   readonly lane: string
   readonly urgent?: boolean
+  /** Nobody waits for it: it goes with a commit that others need, and has one of its own only where none comes for a while. */
+  readonly patient?: boolean
   /** How much it writes, where that may be much. */
   readonly bytes?: number
 }
@@ -33,6 +37,8 @@ type Answer = { readonly value: unknown } | { readonly refusal: CoppiceError }
 
 /** Milliseconds: longer than any write of ours takes. */
 const tellLocked = 500
+/** Milliseconds that a patient write waits for company. */
+const patience = 25
 
 export interface Patience {
   /** Milliseconds that a request waits while another program has the file. */
@@ -56,10 +62,12 @@ export class Committer {
   readonly #durability: Durability
   readonly #pace = new Pace()
   readonly #queue = new Queue()
+  readonly #latencies = new Latencies()
   #seenVersion: unknown
   /** When it was told last that another program has the file, or when that began. */
   #lockedAt: number | null = null
   #scheduled = false
+  #later: NodeJS.Timeout | undefined
   #closing: Promise<void> | undefined
   #drained: (() => void) | undefined
 
@@ -76,11 +84,11 @@ export class Committer {
     this.#dataVersion = database.prepare('PRAGMA data_version')
   }
 
-  write<T>({ write, lane, urgent = false, bytes = 0 }: Work<T>): Promise<T> {
+  write<T>({ write, lane, urgent = false, patient = false, bytes = 0 }: Work<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       this.#refuseWhenClosed()
-      this.#queue.add({ write, lane, urgent, bytes, since: performance.now(), resolve, reject })
-      this.#schedule()
+      this.#queue.add({ write, lane, urgent, patient, bytes, since: performance.now(), resolve, reject })
+      this.#scheduleWhatIsThere()
     })
   }
 
@@ -99,11 +107,16 @@ export class Committer {
     }
   }
 
+  /** How long its writes take. */
+  times(): CommitTimes {
+    return this.#latencies.times(performance.now(), this.#queue.since)
+  }
+
   /** Answers what was asked for before, then lets go of the file. */
   close(): Promise<void> {
     this.#closing ??= new Promise<void>((resolve) => {
       this.#drained = resolve
-      this.#mayBeDrained()
+      this.#goOn()
     }).then(async () => {
       await this.#durability.close()
       this.#database.close()
@@ -111,9 +124,16 @@ export class Committer {
     return this.#closing
   }
 
+  #scheduleWhatIsThere(): void {
+    if (!this.#queue.isPatient || this.#drained !== undefined) this.#schedule()
+    else this.#later ??= setTimeout(() => this.#schedule(), patience)
+  }
+
   #schedule(): void {
     if (this.#scheduled) return
     this.#scheduled = true
+    clearTimeout(this.#later)
+    this.#later = undefined
     const pause = this.#pace.pause(performance.now())
     if (pause > 0) setTimeout(this.#flush, pause)
     else setImmediate(this.#flush)
@@ -145,18 +165,26 @@ export class Committer {
 
   /** Once it is on the disk. */
   #acknowledge(batch: readonly Request[], answers: readonly Answer[]): void {
+    const done = this.#latencies.begin(batch)
     const answer = () => {
+      done()
       this.#onTrouble(null)
       for (const [at, request] of batch.entries()) settle(request, answers[at])
     }
     const durable = this.#durability.ensure(batch.length)
     if (durable === null) answer()
-    else durable.then(answer, (error) => this.#fail(batch, error)).then(() => this.#goOn())
+    else
+      durable
+        .then(answer, (error) => {
+          done()
+          this.#fail(batch, error)
+        })
+        .then(() => this.#goOn())
   }
 
   #goOn(): void {
     if (this.#queue.isEmpty) this.#mayBeDrained()
-    else this.#schedule()
+    else this.#scheduleWhatIsThere()
   }
 
   #mayBeDrained(): void {

@@ -8,6 +8,21 @@ import { unavailable, wantsRollback } from './trouble.js'
 /** Half of SQLite's own: a commit of one run writes half as much, and a shared one no more. */
 const onePage = 2048
 
+/**
+ * KiB. No more than SQLite's own default, because a commit that has split or joined pages of an index walks the whole cache:
+ * pages that change places pass through a number beyond all others, and then the cache is searched for what lies beyond the
+ * database's end (SQLite's balance_nonroot and pcache1Truncate). With 16,000 that was a sixth of a busy store's time. What
+ * falls out of it is in the system's cache of the file.
+ */
+const cacheSize = 2_000
+
+/**
+ * Pages. Until the first checkpoint the WAL grows, and each flush writes its inode as well, a second trip to the disk; after it
+ * the file is written over. Beyond some thousand that costs a new store more than checkpoints do, and holds the thread up for
+ * longer when one comes.
+ */
+const checkpointEvery = 4_000
+
 /** Throws for a file that is not ours to write. Looks through a connection that cannot write. */
 export function recognise(path: string): void {
   const { size } = statSync(path)
@@ -37,9 +52,9 @@ export function connect(path: string): DatabaseSync {
     }
     // FULL: each commit is on the disk when it returns; NORMAL alone would lose the last ones with the power. durability.ts
     // takes the flush over where it is worth a thread.
-    database.exec(
-      'PRAGMA synchronous = FULL; PRAGMA cache_size = -16000; PRAGMA wal_autocheckpoint = 8000; PRAGMA journal_size_limit = 67108864',
-    )
+    database.exec(`
+      PRAGMA synchronous = FULL; PRAGMA cache_size = -${cacheSize};
+      PRAGMA wal_autocheckpoint = ${checkpointEvery}; PRAGMA journal_size_limit = 67108864`)
     if (fresh) initialise(database, path)
     // The WAL is opened by the first read; from here on its file is there, and file.ts can know it again.
     looksFresh(database, path)
@@ -69,7 +84,7 @@ function initialise(database: DatabaseSync, path: string): void {
  * One snapshot for the three values: between two of them another supervisor may commit the schema, and half of the
  * old state with half of the new one looks like another program's file.
  */
-function looksFresh(database: DatabaseSync, path: string): boolean {
+export function looksFresh(database: DatabaseSync, path: string): boolean {
   database.exec('BEGIN')
   try {
     return isFresh(database, path)

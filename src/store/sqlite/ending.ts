@@ -5,13 +5,20 @@ import type { DatabaseSync } from 'node:sqlite'
 import { CoppiceError } from '../../errors.js'
 import { concernsBreaker } from '../../runs/breaker.js'
 import { type Cause, endings } from '../../runs/causes.js'
+import type { Outcome } from '../../runs/outcome.js'
 import { transitions } from '../../runs/transitions.js'
-import type { EndingRecord, Finished, Hold, Stop, StoredRun } from '../contract.js'
+import type { EndingRecord, Finished } from '../ending-contract.js'
+import type { Hold, Stop, StoredRun } from '../records.js'
 import { breakerEnding, nobody } from './breaker.js'
+import { callsEnder } from './calls.js'
 import { finder } from './finding.js'
 import { holdCheck, holding, isHeld } from './holds.js'
-import type { RememberedRuns } from './remembered.js'
-import { as, endingText, givingValues, outcomeOf, valuesAs } from './rows.js'
+import { inboxEnding } from './inbox-ending.js'
+import { type EndedRow, outboxWriter } from './outbox.js'
+import { waiterEnd } from './refusal.js'
+import type { RememberedRun, RememberedRuns } from './remembered.js'
+import { requestWriter } from './requests.js'
+import { as, type Ending, endingOf, endingText, givingValues, outcomeOf, valuesAs } from './rows.js'
 import { isLive } from './schema.js'
 import { nextAdmission } from './waiters.js'
 
@@ -20,16 +27,22 @@ export function endingVerbs(database: DatabaseSync, remembered: RememberedRuns) 
   const admitNext = nextAdmission(database)
   const { find, findIfAny } = finder(database)
   const settleBreaker = breakerEnding(database)
+  const requests = requestWriter(database)
+  const endCalls = callsEnder(database)
+  const inbox = inboxEnding(database)
+  const outbox = outboxWriter(database)
+  const tellWaiterEnd = waiterEnd(database)
 
   const stop = database.prepare(`
     UPDATE runs SET state = 'stopping', cause = ?, message = ?, stop_grace = ?, stopping_at = ?
     WHERE ${isHeld} AND state = 'running'`)
-  // The first cause stays; only the patience of whoever asks again may be shorter (\`cancel({ grace: 0 })\`).
+  // The first cause stays; only the patience of whoever asks again may be shorter (`cancel({ grace: 0 })`).
   const hurry = database.prepare(`
     UPDATE runs SET stop_grace = ? WHERE id = ? AND state = 'stopping' AND ifnull(stop_grace > ?, 1)`)
   const heldRun = givingValues(
     database.prepare(`
     SELECT runs.seq, session, s.key, parent, request, created_at, started_at, cause, message, s.breaker, runs.breaker AS rules,
+      runs.supervisor, tell, inbox,
       EXISTS (SELECT 1 FROM runs w WHERE w.session = runs.session AND w.state = 'waiting'),
       EXISTS (SELECT 1 FROM trees t WHERE t.run = runs.seq AND t.ended_at IS NULL)
     FROM runs LEFT JOIN sessions s ON s.id = runs.session WHERE ${isHeld}`),
@@ -42,12 +55,15 @@ export function endingVerbs(database: DatabaseSync, remembered: RememberedRuns) 
   // The end of a run that nothing of its own outlives and nobody waits for, which is nearly every run.
   const endOrdinary = database.prepare(`
     UPDATE OR ROLLBACK runs SET state = ?, cause = ?, message = ?, ended_at = ?, ending = ?
-    WHERE seq = ? AND id = ? AND state = 'running' AND fence = ? AND supervisor = ?
+    WHERE seq = ? AND id = ? AND state = 'running' AND fence = ? AND supervisor = ? AND inbox IS NULL
       AND NOT EXISTS (SELECT 1 FROM runs w WHERE w.session = ? AND w.state = 'waiting')`)
   const livingTree = database.prepare('SELECT 1 FROM trees WHERE run = ? AND ended_at IS NULL')
   const holderOf = database.prepare(`
     SELECT r.id AS run, r.fence, v.id AS supervisor, v.socket FROM runs r JOIN supervisors v ON v.seq = r.supervisor
     WHERE r.session = (SELECT session FROM runs WHERE id = ?) AND r.${isLive}`)
+  const toldRun = database.prepare(`
+    SELECT r.seq, r.session, r.supervisor AS owner, r.inbox, r.ending FROM outbox o JOIN runs r ON r.seq = o.run
+    WHERE r.id = ? AND o.supervisor = (SELECT seq FROM supervisors WHERE id = ?)`)
   const stopAnyones = database.prepare(`
     UPDATE runs SET state = 'stopping', cause = ?, message = ?, stop_grace = ?, stopping_at = ?
     WHERE id = ? AND state = 'running'`)
@@ -83,6 +99,9 @@ export function endingVerbs(database: DatabaseSync, remembered: RememberedRuns) 
         storedMessage,
         breaker,
         rules,
+        owner,
+        tell,
+        hasInbox,
         waitedFor,
         hasTrees,
       ] = held
@@ -90,7 +109,10 @@ export function endingVerbs(database: DatabaseSync, remembered: RememberedRuns) 
       const message = cause === ending.cause ? (storedMessage ?? ending.message) : storedMessage
       const state = endings[cause]
       if (hasTrees === 1) endTrees.run(at, ending.tree?.proof ?? 'unproven', seq)
-      end.run(state, cause, message, at, endingText(ending), seq)
+      const calls = endCalls(seq, cause)
+      end.run(state, cause, message, at, endingText(ending, calls), seq)
+      if (request !== null) requests.settle(number ?? 0, request, seq, cause, ending.begun)
+      if (hasInbox === 1) inbox.settle(seq, cause === 'returned' ? ending.through : [])
       const { run: id, fence } = hold
       const facts = {
         id,
@@ -107,24 +129,49 @@ export function endingVerbs(database: DatabaseSync, remembered: RememberedRuns) 
       }
       const refused =
         number === null ? nobody : settleBreaker({ session: number, breaker, rules }, { run: id, state, at })
-      const admitted = waitedFor === 1 && number !== null ? admitNext(number, at) : null
-      return { outcome: outcomeOf(facts, ending), admitted, refused }
+      const isTold = request !== null || tell === 1 || hasInbox === 1
+      // Held for its ending: who is next is admitted when that is acknowledged.
+      const isHeldFor = isTold && (ending.telling?.hold ?? null) !== null
+      const admitted = waitedFor === 1 && number !== null && !isHeldFor ? admitNext(number, at) : null
+      const outcome = outcomeOf(facts, ending)
+      const row = { seq, session: number, owner }
+      const told = isTold ? tellEnding(row, hasInbox === 1, outcome, { ...ending, calls }, at) : {}
+      if (hasInbox === 1) inbox.leave(seq, admitted?.run ?? null)
+      return { outcome, admitted, refused, ...told }
     },
 
     requestCancel(run: string, { cause, message, grace }: Stop, at: number): StoredRun {
       const before = find(run)
       if (transitions[before.state][cause] === undefined) {
         if (before.state === 'stopping') shorten(run, grace)
-      } else if (before.state === 'waiting') endWaiting.run(endings[cause], cause, message, at, run)
+      } else if (before.state === 'waiting') endWaiter(run, cause, message, at)
       else stopAnyones.run(cause, message, grace, at, run)
       return find(run)
     },
 
     endIfWaiting(run: string, cause: Cause, message: string | null, at: number): StoredRun {
       if (transitions.waiting[cause] === undefined) throw cannot('end waiting', cause)
-      endWaiting.run(endings[cause], cause, message, at, run)
+      endWaiter(run, cause, message, at)
       return find(run)
     },
+  }
+
+  function endWaiter(run: string, cause: Cause, message: string | null, at: number): void {
+    if (endWaiting.run(endings[cause], cause, message, at, run).changes > 0) tellWaiterEnd(run, at)
+  }
+
+  /** The outbox takes the ending; what it says comes back where it is for this supervisor to tell. */
+  function tellEnding(
+    row: EndedRow,
+    hasInbox: boolean,
+    outcome: Outcome,
+    ending: EndingRecord & Pick<Ending, 'calls'>,
+    at: number,
+  ): Pick<Finished, 'tell' | 'untold'> {
+    if (outbox.add(row, ending.telling, at) === 'nobodys') return { untold: true }
+    return {
+      tell: outbox.content(row, hasInbox, { outcome, error: ending.error, calls: ending.calls ?? [] }),
+    }
   }
 
   /** Null where the run is not that simple, or not remembered: then somebody has to look. */
@@ -135,16 +182,24 @@ export function endingVerbs(database: DatabaseSync, remembered: RememberedRuns) 
     const { seq, owner, number } = known
     const state = endings[cause]
     if (concernsBreaker(known.breaker, known.rules, state)) return null
+    // Of any other end it has to be looked up what becomes of the request, and of the model's calls.
+    if (known.hasCalls || (known.request !== null && state !== 'succeeded' && state !== 'failed')) return null
     const text = endingText(ending)
     // Of a run without any there is nothing to look for; that its trees end with a run the database sees to as well.
     if (known.hasTrees && livingTree.get(seq) !== undefined) return null
     const { changes } = endOrdinary.run(state, cause, message, at, text, seq, id, fence, owner, number)
     if (changes === 0) return null
-    return {
-      outcome: outcomeOf({ ...known, id, fence, state, cause, message, ended_at: at }, ending),
-      admitted: null,
-      refused: nobody,
-    }
+    const outcome = outcomeOf({ ...known, id, fence, state, cause, message, ended_at: at }, ending)
+    return { outcome, admitted: null, refused: nobody, ...tellOrdinary(known, outcome, ending) }
+  }
+
+  function tellOrdinary(
+    { seq, number, owner, request, tells }: RememberedRun,
+    outcome: Outcome,
+    ending: EndingRecord,
+  ): Pick<Finished, 'tell' | 'untold'> | undefined {
+    if (request === null && !tells) return undefined
+    return tellEnding({ seq, session: number, owner }, false, outcome, ending, ending.at)
   }
 
   function finishedBefore(hold: Hold): Finished {
@@ -157,7 +212,17 @@ export function endingVerbs(database: DatabaseSync, remembered: RememberedRuns) 
       outcome,
       admitted: as<NonNullable<Finished['admitted']>>(holderOf.get(hold.run)) ?? null,
       refused: nobody,
+      ...toldBefore(hold),
     }
+  }
+
+  /** The same end again, whose first answer got lost. */
+  function toldBefore({ run, supervisor }: Hold): Pick<Finished, 'tell'> {
+    const row = as<EndedRow & { inbox: 1 | null; ending: string | null }>(toldRun.get(run, supervisor))
+    const outcome = findIfAny(run)?.outcome
+    if (row === undefined || outcome === undefined || outcome === null) return {}
+    const { error, calls = [] } = endingOf(row.ending)
+    return { tell: outbox.content(row, row.inbox === 1, { outcome, error, calls }) }
   }
 
   function shorten(run: string, grace: number | null): void {
@@ -178,6 +243,9 @@ type HeldRun = readonly [
   message: string | null,
   breaker: string | null,
   rules: string | null,
+  owner: number,
+  tell: 1 | null,
+  hasInbox: 1 | null,
   waitedFor: 0 | 1,
   hasTrees: 0 | 1,
 ]

@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { CoppiceError } from '../../errors.js'
-import type { StoredRun } from '../contract.js'
+import type { StoredRun } from '../records.js'
 import { as, type RunRow, selectRun, storedRun } from './rows.js'
 
 export function finder(database: DatabaseSync) {

@@ -20,7 +20,8 @@ export function consequences(): string {
 export function refusals(): string {
   return [
     refuse('UPDATE ON runs', {
-      'a terminal run never changes': 'OLD.ended_at IS NOT NULL',
+      'a terminal run never changes':
+        'OLD.ended_at IS NOT NULL AND (NEW.previous IS OLD.previous OR NEW.state IS NOT OLD.state OR NEW.ending IS NOT OLD.ending)',
       'no such transition': `NOT CASE OLD.state ${nextStates()} ELSE 0 END`,
       'the first cause stays': 'OLD.cause IS NOT NULL AND NEW.cause IS NOT OLD.cause',
       'its trees end with a run':
@@ -29,17 +30,28 @@ export function refusals(): string {
         'NEW.ended_at IS NOT NULL AND EXISTS (SELECT 1 FROM runs WHERE parent = OLD.id AND ended_at IS NULL)',
     }),
     refuse('UPDATE OF fence, turn, previous ON runs', {
+      // Where the run before it goes, by retention, the one before that takes its place.
       'a turn never changes':
-        'OLD.turn IS NOT NULL AND (NEW.turn IS NOT OLD.turn OR NEW.previous IS NOT OLD.previous)',
-      'a fence only grows': 'ifnull(NEW.fence <= OLD.fence, OLD.fence IS NOT NULL)',
+        'OLD.turn IS NOT NULL AND (NEW.turn IS NOT OLD.turn OR (NEW.previous IS NOT OLD.previous AND NEW.previous IS NOT (SELECT previous FROM runs WHERE seq = OLD.previous)))',
+      'a fence only grows':
+        '(NEW.fence IS NOT OLD.fence OR NEW.previous IS OLD.previous) AND ifnull(NEW.fence <= OLD.fence, OLD.fence IS NOT NULL)',
     }),
     refuse('UPDATE OF seq, id, session, parent, request, created_at ON runs', { 'a run stays itself': '1' }),
     refuse('UPDATE OF fence ON sessions', { 'a fence only grows': 'NEW.fence <= OLD.fence' }),
     refuse('UPDATE ON entries', { 'an entry never changes': '1' }),
     refuse('DELETE ON entries', { 'an entry never changes': '1' }),
-    ...['INSERT ON entries', 'INSERT ON drafts', 'UPDATE ON drafts', 'INSERT ON trees'].map((statement) =>
-      refuse(statement, { 'the run has ended': hasEnded('NEW.run') }),
-    ),
+    ...[
+      'INSERT ON entries',
+      'INSERT ON drafts',
+      'UPDATE ON drafts',
+      'INSERT ON trees',
+      'INSERT ON calls',
+    ].map((statement) => refuse(statement, { 'the run has ended': hasEnded('NEW.run') })),
+    refuse('DELETE ON runs', {
+      'a run that has not ended stays': 'OLD.ended_at IS NULL',
+      'an ending that is not told stays': 'EXISTS (SELECT 1 FROM outbox WHERE run = OLD.seq)',
+    }),
+    refuse('DELETE ON requests', { 'a pending request stays': "OLD.state = 'pending'" }),
     refuse('DELETE ON drafts', { 'the run has ended': hasEnded('OLD.run') }),
   ].join('\n')
 }

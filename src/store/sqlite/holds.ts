@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { CoppiceError } from '../../errors.js'
 import { isTerminal, type State } from '../../runs/states.js'
-import type { Hold } from '../contract.js'
+import type { Hold } from '../records.js'
 import { as } from './rows.js'
 import { isLive } from './schema.js'
 

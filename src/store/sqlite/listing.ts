@@ -5,7 +5,8 @@
  */
 import type { DatabaseSync } from 'node:sqlite'
 import { isTerminal } from '../../runs/states.js'
-import type { RunFilter, StoredRun } from '../contract.js'
+import type { RunFilter } from '../looking-contract.js'
+import type { StoredRun } from '../records.js'
 import { allAs, as, type RunRow, selectRun, storedRun } from './rows.js'
 import { isLive } from './schema.js'
 

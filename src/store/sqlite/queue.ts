@@ -2,6 +2,7 @@ import { type Batched, isOneBatch, takeBatch } from './batch.js'
 
 export interface Request extends Batched {
   readonly write: () => unknown
+  readonly patient: boolean
   /** When it was asked for, by performance.now(). */
   readonly since: number
   readonly resolve: (value: never) => void
@@ -12,6 +13,7 @@ export interface Request extends Batched {
 export class Queue {
   #pending: Request[] = []
   #bytes = 0
+  #hasty = 0
   /** Of a batch that was rolled back; they came before whatever is pending. */
   #oneByOne: Request[] = []
 
@@ -19,13 +21,27 @@ export class Queue {
     return this.#pending.length === 0 && this.#oneByOne.length === 0
   }
 
+  /** Whether nobody waits for any of them. */
+  get isPatient(): boolean {
+    return this.#hasty === 0 && this.#oneByOne.length === 0
+  }
+
   get length(): number {
     return this.#pending.length + this.#oneByOne.length
+  }
+
+  /** When the oldest of them was asked for; null where there is none. */
+  get since(): number | null {
+    const all = [...this.#oneByOne, ...this.#pending]
+    return all.length === 0
+      ? null
+      : all.reduce((least, { since }) => Math.min(least, since), Number.POSITIVE_INFINITY)
   }
 
   add(request: Request): void {
     this.#pending.push(request)
     this.#bytes += request.bytes
+    if (!request.patient) this.#hasty += 1
   }
 
   runOneByOne(batch: readonly Request[]): void {
@@ -54,5 +70,6 @@ export class Queue {
   #keep(pending: Request[]): void {
     this.#pending = pending
     this.#bytes = pending.reduce((sum, { bytes }) => sum + bytes, 0)
+    this.#hasty = pending.reduce((sum, { patient }) => sum + (patient ? 0 : 1), 0)
   }
 }

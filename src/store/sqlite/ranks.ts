@@ -1,4 +1,4 @@
-import type { Admission, Priority } from '../contract.js'
+import type { Admission, Priority } from '../admission-contract.js'
 
 /** In the order in which they are admitted, and before them whoever interrupts the holder. */
 export const ranks: Record<Priority, number> = { interactive: 0, background: 1 }

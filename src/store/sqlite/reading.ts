@@ -1,7 +1,8 @@
 /** What a store tells of its sessions and trees. Each answer is bounded, and read from one committed state. */
 import type { DatabaseSync } from 'node:sqlite'
 import type { State } from '../../runs/states.js'
-import type { StoredRun, StoredSession, StoredTree } from '../contract.js'
+import type { EntryMark, StoredSession } from '../looking-contract.js'
+import type { StoredRun, StoredTree } from '../records.js'
 import { parseBreaker } from './breaker.js'
 import { finder } from './finding.js'
 import { allAs, as, type RunRow, selectRun, storedRun, storedTree, type TreeRow } from './rows.js'
@@ -10,6 +11,7 @@ import { isLive } from './schema.js'
 const mostSessions = 10_000
 const mostTrees = 10_000
 const mostSubagents = 10_000
+const mostMarks = 1_000
 
 export function readingVerbs(database: DatabaseSync) {
   const { findIfAny } = finder(database)
@@ -18,6 +20,11 @@ export function readingVerbs(database: DatabaseSync) {
   const subagentsOf = database.prepare(`
     ${selectRun.replace('FROM runs r', 'FROM runs r INDEXED BY children')}
     WHERE r.parent = ? AND r.ended_at IS NULL ORDER BY r.seq LIMIT ?`)
+  // A body of the host's may be any JSON value, of which only an object has keys.
+  const marksOf = database.prepare(`
+    SELECT n AS "index", at, length(body) AS characters,
+      CASE WHEN substr(body, 1, 12) = '{"coppice":"' THEN body ->> '$.coppice' END AS coppice
+    FROM entries WHERE run = (SELECT seq FROM runs WHERE id = ?) ORDER BY n LIMIT ?`)
   const holderOf = database.prepare(`${selectRun} WHERE s.key = ? AND r.${isLive}`)
   // Those that are held come first: where there are more than can be told, the idle ones are left out.
   const sessions = database.prepare(`
@@ -34,6 +41,9 @@ export function readingVerbs(database: DatabaseSync) {
     version: (): unknown => version.get()?.data_version,
     trees(run: string): StoredTree[] {
       return allAs<TreeRow>(treesOf.all(run, mostTrees)).map(storedTree)
+    },
+    entryMarks(run: string): EntryMark[] {
+      return allAs<EntryMark>(marksOf.all(run, mostMarks)).map((mark) => ({ ...mark }))
     },
     subagents(run: string): StoredRun[] {
       return allAs<RunRow>(subagentsOf.all(run, mostSubagents)).map(storedRun)

@@ -23,8 +23,12 @@ export interface RememberedRun {
   /** What the session remembers of failures, and the rules that the run brought: its end may have to look at both. */
   readonly breaker: string | null
   readonly rules: BreakerRules | null
+  /** Whether its ending is told. */
+  readonly tells: boolean
   /** Whether it launched any, however they ended. */
   hasTrees: boolean
+  /** Whether any call of a model was made, answered or not. */
+  hasCalls: boolean
 }
 
 /** Several times as many as runs that a supervisor has at once, so that two seldom meet. A power of two. */
@@ -40,6 +44,11 @@ export class RememberedRuns {
   launched(run: string): void {
     const known = this.#places[placeOf(run)]
     if (known?.run === run) known.facts.hasTrees = true
+  }
+
+  calls(run: string): void {
+    const known = this.#places[placeOf(run)]
+    if (known?.run === run) known.facts.hasCalls = true
   }
 
   take(run: string): RememberedRun | undefined {

@@ -3,7 +3,8 @@ import type { SQLOutputValue, StatementSync } from 'node:sqlite'
 import type { Cause } from '../../runs/causes.js'
 import type { Outcome } from '../../runs/outcome.js'
 import { isTerminal, type State, type TerminalState } from '../../runs/states.js'
-import type { EndingRecord, StoredRun, StoredTree, SupervisorRecord } from '../contract.js'
+import type { EndingRecord, UnfinishedCall } from '../ending-contract.js'
+import type { StoredRun, StoredTree, SupervisorRecord } from '../records.js'
 
 /**
  * What a statement gives. Its columns are named in its SQL and typed by the schema, whose tables are STRICT, so
@@ -44,9 +45,17 @@ export function valuesAs<T extends readonly unknown[]>(row: Row): T | undefined 
 }
 
 /** What is stored of an ending beside the run's own columns, as JSON. */
-export type Ending = Pick<EndingRecord, 'forced' | 'callback' | 'trees' | 'tree' | 'error'>
+export interface Ending extends Pick<EndingRecord, 'forced' | 'callback' | 'trees' | 'tree' | 'error'> {
+  /** Where there are any. */
+  readonly calls?: readonly UnfinishedCall[]
+}
 
-export function endingText({ forced, callback, trees, tree, error }: EndingRecord): string {
+export function endingText(
+  { forced, callback, trees, tree, error }: EndingRecord,
+  calls: readonly UnfinishedCall[] = [],
+): string {
+  if (calls.length > 0)
+    return JSON.stringify({ forced, callback, trees, tree, error, calls } satisfies Ending)
   if (tree === null && error === null)
     return `{"forced":${forced},"callback":"${callback}","trees":${trees},"tree":null,"error":null}`
   return JSON.stringify({ forced, callback, trees, tree, error } satisfies Ending)
@@ -121,29 +130,22 @@ interface EndedRun extends RunFacts {
   readonly ended_at: number
 }
 
-export interface RunRow extends RunFacts {
+export interface RunRow extends RunFacts, SupervisorFacts {
+  readonly stopping_at: number | null
   readonly stop_grace: number | null
   readonly labels: string | null
   readonly ending: string | null
   readonly owner: string
-  readonly host: string
-  readonly pid: number
-  readonly start_time: string
-  readonly boot_id: string
-  readonly pid_namespace: string
-  readonly socket: string | null
   readonly owner_started_at: number
-  readonly renewed_at: number
-  readonly ttl: number
-  readonly blocked_since: number | null
   readonly waits: string | null
+  readonly inbox: 1 | null
 }
 
 /** Gives `RunRow`s; a condition on `r` (the run), `s` (its session) or `v` (its supervisor) follows. */
 export const selectRun = `
   SELECT r.id, s.key AS session, r.parent, r.request, r.state, r.cause, r.message, r.stop_grace, r.fence, r.labels,
-    r.created_at, r.started_at, r.ended_at, r.ending, v.id AS owner, v.host, v.pid, v.start_time, v.boot_id,
-    v.pid_namespace, v.socket, v.started_at AS owner_started_at, v.renewed_at, v.ttl, v.blocked_since, r.waits
+    r.created_at, r.started_at, r.stopping_at, r.ended_at, r.ending, v.id AS owner, v.host, v.pid, v.start_time, v.boot_id,
+    v.pid_namespace, v.socket, v.started_at AS owner_started_at, v.renewed_at, v.ttl, v.blocked_since, r.waits, r.inbox
   FROM runs r JOIN supervisors v ON v.seq = r.supervisor LEFT JOIN sessions s ON s.id = r.session`
 
 export function storedRun(row: RunRow): StoredRun {
@@ -158,22 +160,27 @@ export function storedRun(row: RunRow): StoredRun {
     stop: cause === null ? null : { cause, message, grace },
     fence: row.fence,
     labels: row.labels,
+    inbox: row.inbox !== null,
     waits: row.waits === null || isTerminal(row.state) ? [] : JSON.parse(row.waits),
     createdAt: row.created_at,
     startedAt: row.started_at,
+    stoppingAt: row.stopping_at,
     outcome: outcomeIfAny(row, () => endingOf(row.ending)),
   }
 }
 
-export interface SupervisorRow {
+export interface SupervisorRow extends SupervisorFacts {
   readonly id: string
+  readonly started_at: number
+}
+
+interface SupervisorFacts {
   readonly host: string
   readonly pid: number
   readonly start_time: string
   readonly boot_id: string
   readonly pid_namespace: string
   readonly socket: string | null
-  readonly started_at: number
   readonly renewed_at: number
   readonly ttl: number
   readonly blocked_since: number | null

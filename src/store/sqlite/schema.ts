@@ -23,12 +23,24 @@ export const milestone = 64
 
 export const isMilestone = `turn % ${milestone} = 0`
 
+/**
+ * `open`: its run is under way, or has ended it. `pending`: no run has it, and one is to have it. `refused`: whoever brought
+ * it was told that it is not taken, and may bring it again. The others are those of a message in the inbox of its run:
+ * not taken so far, taken, and done.
+ */
+const requestStates = ['open', 'pending', 'refused', 'delivered', 'taken', 'done'] as const
+export type RequestState = (typeof requestStates)[number]
+
+/** Condition of the inbox's index. */
+export const isInInbox = "state IN ('delivered', 'taken', 'done')"
+
 export function schema(): string {
   return [tables(), indexes, consequences(), refusals()].join('\n')
 }
 
 function tables(): string {
   return `
+    -- tells: whether it has ever told endings
     CREATE TABLE supervisors (
       seq INTEGER PRIMARY KEY,
       id TEXT NOT NULL UNIQUE,
@@ -44,22 +56,28 @@ function tables(): string {
       blocked_since INTEGER,
       most_depth INTEGER NOT NULL,
       most_subagents INTEGER NOT NULL,
+      tells INTEGER NOT NULL DEFAULT 0,
       closed_at INTEGER
     ) STRICT;
 
     -- fence: of the last acquisition; last: the run that made it
     -- breaker: JSON, only where failures are remembered
+    -- hold: the ending (of outbox) that is to be acknowledged before the next admission, from when on and until when at most
     CREATE TABLE sessions (
       id INTEGER PRIMARY KEY,
       key TEXT NOT NULL UNIQUE,
       fence INTEGER NOT NULL DEFAULT 0,
       last INTEGER,
-      breaker TEXT
+      breaker TEXT,
+      hold INTEGER,
+      hold_from INTEGER,
+      hold_until INTEGER
     ) STRICT;
 
     -- turn: the fence of the first admission, which orders the transcript and outlives a takeover
     -- previous: the run that had the session before; no foreign key, which would read a page of long ago
     -- breaker: the rules that it brought, JSON
+    -- tell: 1 where its ending is told though it has no request; inbox: 1 from the first message that it was handed
     CREATE TABLE runs (
       seq INTEGER PRIMARY KEY,
       id TEXT NOT NULL UNIQUE,
@@ -83,13 +101,33 @@ function tables(): string {
       ending TEXT,
       waits TEXT,
       breaker TEXT,
+      tell INTEGER,
+      inbox INTEGER,
       CHECK (${stateCheck()}),
       CHECK ((fence IS NULL) = (turn IS NULL) AND (fence IS NULL) = (started_at IS NULL) AND ifnull(fence >= turn, 1)),
       CHECK ((ending IS NULL) = (ended_at IS NULL OR fence IS NULL))
     ) STRICT;
 
-    -- Payloads and drafts may be large: in the run's row, each change of its state would write them again.
-    CREATE TABLE requests (run INTEGER PRIMARY KEY REFERENCES runs (seq), payload TEXT NOT NULL) STRICT;
+    -- session: 0 for none, so that a request without one is unique as well
+    -- run: the one that it is in, or was in last; begun: whether that one's callback was called, and counts as a try
+    -- again: 1 where it was pending before; place: in the order in which the run took its messages
+    CREATE TABLE requests (
+      seq INTEGER PRIMARY KEY,
+      session INTEGER NOT NULL,
+      id TEXT NOT NULL,
+      run INTEGER NOT NULL,
+      state TEXT NOT NULL CHECK (state IN (${requestStates.map(quoted).join(', ')})),
+      tries INTEGER NOT NULL,
+      max_tries INTEGER NOT NULL,
+      begun INTEGER NOT NULL,
+      again INTEGER NOT NULL DEFAULT 0,
+      place INTEGER,
+      created_at INTEGER NOT NULL,
+      UNIQUE (session, id)
+    ) STRICT;
+
+    -- Payloads and drafts may be large: in the row of request or run, each change of its state would write them again.
+    CREATE TABLE payloads (request INTEGER PRIMARY KEY REFERENCES requests (seq), body TEXT NOT NULL) STRICT;
     CREATE TABLE drafts (run INTEGER PRIMARY KEY REFERENCES runs (seq), body TEXT NOT NULL) STRICT;
 
     CREATE TABLE entries (
@@ -119,8 +157,27 @@ function tables(): string {
       ended TEXT,
       proof TEXT,
       survivors TEXT,
+      call TEXT,
       UNIQUE (run, id),
       CHECK ((ended_at IS NULL) = (ended IS NULL) AND (ended_at IS NULL) = (proof IS NULL))
+    ) STRICT;
+
+    -- The calls of a model that have no result in the transcript so far; entry: 1 where an entry made them, and not only a
+    -- command that was launched for one.
+    CREATE TABLE calls (
+      run INTEGER NOT NULL REFERENCES runs (seq),
+      id TEXT NOT NULL,
+      entry INTEGER NOT NULL,
+      UNIQUE (run, id)
+    ) STRICT;
+
+    -- Endings that nobody has acknowledged, in the order of their commits; supervisor: whose it is to tell them, NULL for
+    -- anybody's.
+    CREATE TABLE outbox (
+      seq INTEGER PRIMARY KEY,
+      run INTEGER NOT NULL UNIQUE REFERENCES runs (seq),
+      session INTEGER,
+      supervisor INTEGER
     ) STRICT;`
 }
 
@@ -131,4 +188,9 @@ const indexes = `
   CREATE INDEX queue ON runs (session, priority) WHERE state = 'waiting';
   CREATE INDEX never_admitted ON runs (session) WHERE turn IS NULL AND ended_at IS NOT NULL;
   CREATE INDEX milestones ON runs (session, turn) WHERE ${isMilestone};
+  CREATE INDEX breakers ON sessions (id) WHERE breaker IS NOT NULL;
+  CREATE INDEX pending ON requests (seq) WHERE state = 'pending';
+  CREATE INDEX inbox ON requests (run) WHERE ${isInInbox};
+  CREATE INDEX untold ON outbox (session, seq) WHERE session IS NOT NULL;
+  CREATE INDEX tellers ON supervisors (seq) WHERE tells = 1;
   CREATE INDEX open_supervisors ON supervisors (seq) WHERE closed_at IS NULL;`

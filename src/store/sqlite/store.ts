@@ -6,36 +6,41 @@ import type { DatabaseSync } from 'node:sqlite'
 import type { Breaker } from '../../runs/breaker.js'
 import type { Cause } from '../../runs/causes.js'
 import type { SubagentLimits } from '../../runs/subagents.js'
+import type { Admission, Admitted, Delivered, Existing, Queued, Refused } from '../admission-contract.js'
+import type { Store } from '../contract.js'
+import type { Acknowledged, EndingRecord, Finished, Pruned, ToldEnding } from '../ending-contract.js'
 import type {
-  Admission,
-  Admitted,
-  EndingRecord,
-  EntryRecord,
-  Finished,
-  Hold,
-  Queued,
-  Refused,
+  Census,
+  CommitTimes,
+  EntryMark,
   RunFilter,
-  Stop,
-  Store,
-  StoredRun,
   StoredSession,
-  StoredTree,
-  SupervisorRecord,
   TranscriptItem,
   TranscriptRange,
+} from '../looking-contract.js'
+import type {
+  EntryRecord,
+  Hold,
+  Stop,
+  StoredRun,
+  StoredTree,
+  SupervisorRecord,
   TreeEnded,
   TreeLaunched,
-} from '../contract.js'
+} from '../records.js'
+import type { Message, PendingFilter, PendingRequest, StoredRequest } from '../request-contract.js'
 import { admissionVerbs } from './admission.js'
 import { breakerVerbs } from './breaker.js'
+import { censusVerb } from './census.js'
 import type { Committer } from './committer.js'
 import { endingVerbs } from './ending.js'
 import { listingVerbs } from './listing.js'
 import { lockHolders } from './lock-holders.js'
+import { outboxVerbs } from './outbox.js'
 import { readingVerbs } from './reading.js'
-import { refuseVerb } from './refusal.js'
 import { RememberedRuns } from './remembered.js'
+import { requestVerbs } from './requests.js'
+import { pruneVerb } from './retention.js'
 import { supervisorVerbs } from './supervisors.js'
 import { takeoverVerbs } from './takeover.js'
 import { transcriptVerb } from './transcript.js'
@@ -69,14 +74,14 @@ export class SqliteStore implements Store {
     return this.#committer.read(() => this.#verbs.supervisors())
   }
 
-  admit(admission: Admission): Promise<Admitted | Queued | Refused> {
+  admit(admission: Admission): Promise<Admitted | Queued | Refused | Delivered | Existing> {
     const { run, request } = admission
-    return this.#write(run, () => this.#verbs.admit(admission), request?.payload.length)
+    return this.#write(run, () => this.#verbs.admit(admission), request?.payload?.length)
   }
 
-  refuse(admission: Admission, cause: Cause, message: string): Promise<Refused> {
+  refuse(admission: Admission, cause: Cause, message: string): Promise<Refused | Delivered | Existing> {
     const { run, request } = admission
-    return this.#write(run, () => this.#verbs.refuse(admission, cause, message), request?.payload.length)
+    return this.#write(run, () => this.#verbs.refuse(admission, cause, message), request?.payload?.length)
   }
 
   endIfWaiting(run: string, cause: Cause, message: string | null, at: number): Promise<StoredRun> {
@@ -159,6 +164,22 @@ export class SqliteStore implements Store {
     return this.#committer.read(() => this.#verbs.queueLength(session))
   }
 
+  waiters(session: string): Promise<StoredRun[]> {
+    return this.#committer.read(() => this.#verbs.waiters(session))
+  }
+
+  entryMarks(run: string): Promise<EntryMark[]> {
+    return this.#committer.read(() => this.#verbs.entryMarks(run))
+  }
+
+  census(): Promise<Census> {
+    return this.#committer.read(() => this.#verbs.census())
+  }
+
+  commits(): CommitTimes {
+    return this.#committer.times()
+  }
+
   stranded(supervisor: string): Promise<string[]> {
     return this.#committer.read(() => this.#verbs.stranded(supervisor))
   }
@@ -169,6 +190,55 @@ export class SqliteStore implements Store {
 
   transcript(session: string, range: TranscriptRange): Promise<TranscriptItem[]> {
     return this.#committer.read(() => this.#verbs.transcript(session, range))
+  }
+
+  request(session: string | null, id: string): Promise<StoredRequest | null> {
+    return this.#committer.read(() => this.#verbs.request(session, id))
+  }
+
+  pending(filter: PendingFilter): Promise<PendingRequest[]> {
+    return this.#committer.read(() => this.#verbs.pending(filter))
+  }
+
+  begun(hold: Hold): Promise<number> {
+    return this.#write(hold.run, () => this.#verbs.begun(hold))
+  }
+
+  messages(hold: Hold, ask: Parameters<Store['messages']>[1]): Promise<Message[]> {
+    return this.#write(hold.run, () => this.#verbs.messages(hold, ask))
+  }
+
+  tells(supervisor: string): Promise<void> {
+    return this.#write(supervisor, () => this.#verbs.tells(supervisor))
+  }
+
+  claimEndings(supervisor: string, limit: number, at: number): Promise<ToldEnding[]> {
+    return this.#write(supervisor, () => this.#verbs.claimEndings(supervisor, limit, at))
+  }
+
+  ownEndings(supervisor: string, endings: readonly number[]): Promise<number[]> {
+    return this.#committer.read(() => this.#verbs.ownEndings(supervisor, endings))
+  }
+
+  acknowledge(endings: readonly number[], at: number, patient = false): Promise<Acknowledged> {
+    const write = () => this.#verbs.acknowledge(endings, at)
+    return this.#committer.write({ write, lane: 'outbox', patient })
+  }
+
+  leaveEndings(supervisor: string, which: Parameters<Store['leaveEndings']>[1]): Promise<void> {
+    return this.#write(supervisor, () => this.#verbs.leaveEndings(supervisor, which))
+  }
+
+  untold(): Promise<number> {
+    return this.#committer.read(() => this.#verbs.untold())
+  }
+
+  admitWaiting(session: string, at: number): Promise<Finished['admitted']> {
+    return this.#urgent(session, () => this.#verbs.admitWaiting(session, at))
+  }
+
+  prune(retention: Parameters<Store['prune']>[0]): Promise<Pruned> {
+    return this.#write('retention', () => this.#verbs.prune(retention))
   }
 
   version(): Promise<unknown> {
@@ -203,7 +273,10 @@ function verbsOf(database: DatabaseSync) {
     ...readingVerbs(database),
     ...waiterVerbs(database),
     ...breakerVerbs(database),
-    refuse: refuseVerb(database),
+    census: censusVerb(database),
+    ...requestVerbs(database),
+    ...outboxVerbs(database),
+    prune: pruneVerb(database),
     runs: listingVerbs(database),
     transcript: transcriptVerb(database),
   }

@@ -1,7 +1,7 @@
 /** How many subagents a run may have, and how deep below the first of its family. */
 import type { DatabaseSync } from 'node:sqlite'
 import { describeSubagentLimit, type SubagentLimit } from '../../runs/subagents.js'
-import type { Admission, Refused } from '../contract.js'
+import type { Admission, Refused } from '../admission-contract.js'
 import { refuseVerb } from './refusal.js'
 import { as } from './rows.js'
 

@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { CoppiceError } from '../../errors.js'
 import { defaultSubagents, type SubagentLimits } from '../../runs/subagents.js'
-import type { SupervisorRecord } from '../contract.js'
+import type { SupervisorRecord } from '../records.js'
 import { allAs, type SupervisorRow, supervisorRecord } from './rows.js'
 import { isLive } from './schema.js'
 

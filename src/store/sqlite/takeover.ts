@@ -4,8 +4,9 @@
  */
 import type { DatabaseSync } from 'node:sqlite'
 import { isTerminal } from '../../runs/states.js'
-import type { Hold, StoredRun } from '../contract.js'
+import type { Hold, StoredRun } from '../records.js'
 import { finder } from './finding.js'
+import { waiterEnd } from './refusal.js'
 import { as } from './rows.js'
 import { isLive } from './schema.js'
 import { closed } from './supervisors.js'
@@ -29,6 +30,7 @@ export function takeoverVerbs(database: DatabaseSync) {
     WHERE ${unchanged} AND state = 'waiting'
     RETURNING 0 AS fence`)
   const { find } = finder(database)
+  const tellEnd = waiterEnd(database)
   const isOpen = database.prepare('SELECT 1 FROM supervisors WHERE id = ? AND closed_at IS NULL')
 
   return {
@@ -40,7 +42,10 @@ export function takeoverVerbs(database: DatabaseSync) {
       const claimed = as<{ fence: number }>(
         statement.get(at, supervisor, seen.id, seen.state, seen.fence, owner, renewedAt),
       )
-      if (claimed !== undefined) return { run: seen.id, supervisor, fence: claimed.fence }
+      if (claimed !== undefined) {
+        if (seen.state === 'waiting') tellEnd(seen.id, at)
+        return { run: seen.id, supervisor, fence: claimed.fence }
+      }
       return claimedBefore(seen, supervisor)
     },
 

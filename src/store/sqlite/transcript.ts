@@ -3,7 +3,7 @@
  * ending is no row of its own: it is the run's row, which is how it can never be there without the other.
  */
 import type { DatabaseSync } from 'node:sqlite'
-import type { TranscriptItem, TranscriptRange } from '../contract.js'
+import type { TranscriptItem, TranscriptRange } from '../looking-contract.js'
 import { type Place, placeOf, positionOf, start } from './positions.js'
 import { allAs, as, endingOf, outcomeIfAny, type RunFacts } from './rows.js'
 import { isMilestone, milestone } from './schema.js'
@@ -56,6 +56,7 @@ export function transcriptVerb(database: DatabaseSync) {
       outcome,
       draft: draft === undefined ? null : JSON.parse(draft),
       error: ending.error,
+      calls: ending.calls ?? [],
     }))
   }
 }

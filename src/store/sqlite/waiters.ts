@@ -1,6 +1,8 @@
 /** Who waits for a session, and how the next of them gets it. */
 import type { DatabaseSync } from 'node:sqlite'
-import type { Finished, Queued } from '../contract.js'
+import type { Queued } from '../admission-contract.js'
+import type { Finished } from '../ending-contract.js'
+import type { StoredRun } from '../records.js'
 import { allAs, as, type RunRow, selectRun, storedRun } from './rows.js'
 import { isLive } from './schema.js'
 import { isFresh } from './supervisors.js'
@@ -35,6 +37,8 @@ export function queueReader(database: DatabaseSync) {
   }
 }
 
+const mostWaiters = 1_000
+
 export function waiterVerbs(database: DatabaseSync) {
   const count = database.prepare(`
     SELECT count(*) AS length FROM runs w
@@ -45,7 +49,15 @@ export function waiterVerbs(database: DatabaseSync) {
       AND NOT EXISTS (SELECT 1 FROM runs h WHERE h.session = w.session AND h.${isLive})
     ORDER BY w.priority, w.seq`)
 
+  const inOrder = database.prepare(
+    `${selectRun} WHERE r.session = (SELECT id FROM sessions WHERE key = ?) AND r.state = 'waiting'
+    ORDER BY r.priority, r.seq LIMIT ?`,
+  )
+
   return {
+    waiters(session: string): StoredRun[] {
+      return allAs<RunRow>(inOrder.all(session, mostWaiters)).map(storedRun)
+    },
     queueLength(session: string): number {
       return as<{ length: number }>(count.get(session))?.length ?? 0
     },
@@ -69,3 +81,9 @@ export function freshWaiters(session: string): string {
     SELECT w.seq FROM runs w CROSS JOIN supervisors v ON v.seq = w.supervisor
     WHERE w.session = ${session} AND w.state = 'waiting' AND ${isFresh}`
 }
+
+/**
+ * Whether the session `s` is held for an ending that is not acknowledged; its parameters are the time, twice. It begins when
+ * it was written as well as it ends some time after: a clock that was set back ends it, and does not prolong it.
+ */
+export const isOnHold = '(s.hold IS NOT NULL AND s.hold_from <= ? AND s.hold_until > ?)'

@@ -41,7 +41,8 @@ export class WalFlusher {
   }
 
   private constructor(wal: string) {
-    this.#file = openSync(wal, 'r')
+    // Windows flushes a file only for those who may write to it.
+    this.#file = openSync(wal, 'r+')
     this.#thread = new Worker(new URL('./wal-flusher-thread.js', import.meta.url), { workerData: this.#file })
     this.#thread.on('message', (flushed: Flushed) => this.#settle(flushed))
     this.#thread.on('error', (error: Error) => this.#settle({ order: this.#orders, error: error.message }))

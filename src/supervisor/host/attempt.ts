@@ -7,7 +7,7 @@ import {
   retry,
 } from 'cockatiel'
 import { CoppiceError } from '../../errors.js'
-import type { ThrownRecord } from '../../store/contract.js'
+import type { ThrownRecord } from '../../store/records.js'
 import { longestDelay } from '../../timers.js'
 import { type AttemptFunction, attemptOnce } from './attempt-once.js'
 import { type AttemptOptions, type ParsedAttempt, parseAttempt } from './attempt-options.js'

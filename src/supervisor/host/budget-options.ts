@@ -34,9 +34,6 @@ export interface SessionBudget {
   readonly limits: Limits
 }
 
-/** Of a keeper whose runs, where it has any, are not counted. */
-export const unbounded = { budget: noBudget, subagents: defaultSubagents }
-
 export function parseBudget(options: BudgetOptions = {}): Budget {
   refuseUnknown('budget', options, ['runs', 'trees', 'waiting'])
   const { runs, trees, waiting } = options

@@ -1,6 +1,7 @@
 import { type CoppiceError, toErrorMessage } from '../../errors.js'
-import type { KeeperSettings } from '../messages.js'
+import type { KeeperSettings } from '../keeper-settings.js'
 import { KeeperLink } from './link.js'
+import { withoutMessages } from './message-options.js'
 import type { HostNews } from './news.js'
 import type { HostRun } from './run.js'
 
@@ -29,8 +30,9 @@ export async function buryKeeper(
     message: 'the keeper died',
   })
   for (const run of runs) run.lost(error)
-  const undertaker = await KeeperLink.open({ ...settings, listened: news.names }, (message) =>
-    news.receive(message),
+  const undertaker = await KeeperLink.open(
+    { ...settings, ...withoutMessages, listened: news.names },
+    (message) => news.receive(message),
   ).catch(() => null)
   try {
     await undertaker?.call('bury', { supervisor, trees: [] })

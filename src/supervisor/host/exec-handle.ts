@@ -1,13 +1,15 @@
 import { type Readable, Writable } from 'node:stream'
 import { StringDecoder } from 'node:string_decoder'
-import type { Exit, HostPipes, TreeReport, Usage } from '../../containment/contract.js'
-import { describeLimit, type Limits } from '../../containment/limits.js'
+import type { HostPipes } from '../../containment/contract.js'
+import type { Limits } from '../../containment/limits.js'
 import { CoppiceError } from '../../errors.js'
 import { deferred } from '../../timers.js'
-import type { OutputStream, Stillness, TreeEnding, TreeRequest, TreeResult } from '../messages.js'
+import type { Stillness } from '../messages.js'
+import type { OutputStream, TreeRequest, TreeResult } from '../tree-request.js'
 import { Activity } from './activity.js'
 import { type CancelOptions, type ParsedCancel, parseCancel } from './cancel-options.js'
 import type { ParsedExec } from './exec-options.js'
+import { type ExecResult, toExecResult } from './exec-result.js'
 import type { KeeperLink } from './link.js'
 import { Output } from './output.js'
 import { TreePipes } from './pipes.js'
@@ -15,26 +17,6 @@ import type { ExecSpan } from './tracing.js'
 
 /** Characters of a command line that a message quotes. */
 const longestName = 200
-
-/** What became of a command, for every exit, zero or not. */
-export interface ExecResult {
-  /** Whether it exited by itself, with 0. */
-  readonly ok: boolean
-  /** What the operating system reported of the root process. */
-  readonly exit: Exit
-  readonly ended: TreeEnding
-  /** Whether it had to be killed. */
-  readonly forced: boolean
-  readonly stdout: string
-  readonly stderr: string
-  /** Bytes of output that were left out of `stdout` and `stderr`. */
-  readonly truncated: number
-  readonly tree: Omit<TreeReport, 'usage'>
-  readonly usage: Usage | null
-  readonly durationMs: number
-  /** Returns this where `ok`, else throws an error that says what the command did. */
-  orThrow(): ExecResult
-}
 
 /** What a command belongs to. */
 export interface ExecOwner {
@@ -214,7 +196,7 @@ export class ExecHandle implements PromiseLike<ExecResult> {
     this.#outputs[1].end()
     this.#outputs[2].end()
     this.#input?.destroy()
-    const told = await toResult(this.#exceeded(result), this.#outputs, this.#limits)
+    const told = await toExecResult(this.#exceeded(result), this.#outputs, this.#limits)
     this.#span?.ended(told)
     if (!result.byRun) {
       this.#result.resolve(told)
@@ -228,7 +210,7 @@ export class ExecHandle implements PromiseLike<ExecResult> {
 
   /** It was cancelled while it waited for its launch: there is a result, and no pid. */
   async #endUnlaunched(result: TreeResult): Promise<CoppiceError> {
-    this.#result.resolve(await toResult(result, this.#outputs, this.#limits))
+    this.#result.resolve(await toExecResult(result, this.#outputs, this.#limits))
     return new CoppiceError('launch_failed', 'the command was cancelled before its launch')
   }
 
@@ -270,42 +252,4 @@ export class ExecHandle implements PromiseLike<ExecResult> {
     input.on('error', () => {})
     return input
   }
-}
-
-async function toResult(
-  { report, ...result }: TreeResult,
-  outputs: Record<OutputStream, Output>,
-  limits: Limits,
-): Promise<ExecResult> {
-  const { usage, ...tree } = report
-  const { exit, ended, forced, durationMs } = result
-  const told: ExecResult = {
-    ok: ended === 'exited' && exit.code === 0,
-    exit,
-    ended,
-    forced,
-    stdout: await outputs[1].text(),
-    stderr: await outputs[2].text(),
-    truncated: outputs[1].truncated + outputs[2].truncated,
-    tree,
-    usage,
-    durationMs,
-    orThrow: () => {
-      if (told.ok) return told
-      const said = lastLines(told.stderr)
-      throw new Error(`the command ${howItEnded(told, limits)}${said === '' ? '' : `: ${said}`}`)
-    },
-  }
-  // Data of the result, so that it prints and compares as data.
-  Object.defineProperty(told, 'orThrow', { enumerable: false })
-  return told
-}
-
-function howItEnded({ exit, ended, tree }: ExecResult, limits: Limits): string {
-  if (tree.exceeded !== null) return `was ended: it went over its ${describeLimit(tree.exceeded, limits)}`
-  return `ended ${exit.signal === null ? `with code ${exit.code}` : `by ${exit.signal}`} (${ended})`
-}
-
-function lastLines(text: string): string {
-  return text.trimEnd().split('\n').slice(-3).join('\n')
 }

@@ -3,10 +3,14 @@ import type { StdioPlan } from '../../containment/contract.js'
 import type { Limits } from '../../containment/limits.js'
 import { CoppiceError } from '../../errors.js'
 import type { Bounds } from '../../runs/bounds.js'
-import type { TreeRequest } from '../messages.js'
+import type { TreeRequest } from '../tree-request.js'
+import { parseCallId } from './append-options.js'
 import { type LimitOptions, parseLimits } from './limit-options.js'
 import { type BoundOptions, boundNames, parseBounds, refuseUnknown } from './options.js'
 import { parseStop, type StopOptions } from './stop-options.js'
+
+/** What nice(1) takes: a tool has a tenth of what its supervisor may have, where there is not enough for both. */
+const defaultNice = 10
 
 export interface ExecOptions extends BoundOptions, StopOptions {
   /** Default: the process's own at the moment of the call. */
@@ -26,11 +30,15 @@ export interface ExecOptions extends BoundOptions, StopOptions {
   readonly output?: { readonly limit?: number }
   /** What the whole tree may take. Default: its run's, which are its supervisor's, which are none. */
   readonly limits?: LimitOptions
+  /** How far the tree's processes step back where the processors are busy, as nice(1) counts it: 0 to 19. Default 10. */
+  readonly nice?: number
   /**
    * What becomes of processes that live when the root has exited. `stop`, the default: they are ended, and the result
    * comes after that. `until-run-ends`: the result comes at once and lists them, and they live until the run ends.
    */
   readonly linger?: 'stop' | 'until-run-ends'
+  /** The id of the model's call that the command is for: what became of it is in the run's ending, where no result is. */
+  readonly callId?: string
 }
 
 const known = [
@@ -42,8 +50,10 @@ const known = [
   'output',
   'limits',
   'linger',
+  'nice',
   'terminate',
   'stop',
+  'callId',
   ...boundNames,
 ]
 const plans: readonly unknown[] = ['pipe', 'inherit', 'ignore']
@@ -85,8 +95,10 @@ export function parseExec(
       terminal: options.terminal ?? false,
       bounds: parseBounds(options, defaults.bounds),
       limits: parseLimits(options.limits, defaults.limits),
+      nice: parseNice(options.nice),
       stop: parseStop(options, stdio[0]),
       linger: parseLinger(options.linger, identity.run !== null),
+      callId: options.callId === undefined ? null : parseCallId('callId', options.callId),
     },
     input,
     limit: parseLimit(options.output),
@@ -102,6 +114,11 @@ function parseStdio(stdio: ExecOptions['stdio'], hasInput: boolean): [StdioPlan,
     if (!plans.includes(plan)) throw invalid(`stdio: ${String(plan)} is none of pipe, inherit, ignore`)
   }
   return [hasInput ? 'pipe' : (stdin as StdioPlan), stdout as StdioPlan, stderr as StdioPlan]
+}
+
+function parseNice(nice: unknown = defaultNice): number {
+  if (typeof nice === 'number' && Number.isInteger(nice) && nice >= 0 && nice <= 19) return nice
+  throw invalid(`nice: ${String(nice)} is no whole number from 0 to 19`)
 }
 
 function parseLinger(linger: unknown, hasRun: boolean): TreeRequest['linger'] {

@@ -1,8 +1,13 @@
 import { SHARE_ENV, Worker } from 'node:worker_threads'
+import { ownThread } from '../../containment/own-thread.js'
 import { CoppiceError, fromErrorMessage } from '../../errors.js'
+import type { ToldEnding } from '../../store/ending-contract.js'
 import { type Deferred, deferred, settlesWithin } from '../../timers.js'
-import type { CallName, Calls, EventMessage, KeeperSettings, LogLine, ToHost, ToKeeper } from '../messages.js'
+import type { CallName, Calls } from '../calls.js'
+import type { HostThread, KeeperSettings } from '../keeper-settings.js'
+import type { EventMessage, LogLine, ToHost, ToKeeper } from '../messages.js'
 import { supervisorGone } from './gone.js'
+import { LoopMeter } from './loop-meter.js'
 
 type RunMessage = Extract<ToHost, { run: string }>
 type TreeMessage = Extract<ToHost, { tree: string }>
@@ -31,6 +36,7 @@ export class KeeperLink {
   readonly #runs = new Map<string, (message: RunMessage) => void>()
   readonly #trees = new Map<string, TreeListener>()
   readonly #onNews: (message: NewsMessage) => void
+  readonly #meter = new LoopMeter()
   #lastCall = 0
   #logged = 0
   #underWay = 0
@@ -39,12 +45,15 @@ export class KeeperLink {
   /** Called once where the keeper dies unasked, with the trees that it left; everything under way is failed before. */
   onDeath: (error: CoppiceError, trees: readonly string[]) => void = () => {}
 
+  /** What the host makes of an ending: null where it was taken, else why not. */
+  onEnding: (ending: ToldEnding) => Promise<string | null> = async () => 'nobody takes endings here'
+
   static async open(
     settings: KeeperSettings,
     onNews: (message: NewsMessage) => void = () => {},
   ): Promise<KeeperLink> {
     const worker = new Worker(new URL('../keeper/main.js', import.meta.url), {
-      workerData: settings,
+      workerData: { ...settings, hostThread: ownThread() } satisfies KeeperSettings & HostThread,
       // Launched tools get the host's environment as it is at that moment, as with child_process.
       env: SHARE_ENV,
       // Node 22 calls node:sqlite experimental; on later versions there is no warning to disable.
@@ -54,7 +63,10 @@ export class KeeperLink {
       stdout: false,
       stderr: false,
     })
-    return new KeeperLink(worker, await opened(worker, onNews), onNews)
+    const link = new KeeperLink(worker, await opened(worker, onNews), onNews)
+    // From the first moment on, and not for whoever only looks.
+    if (settings.store?.observe !== true) link.#meter.take()
+    return link
   }
 
   private constructor(worker: Worker, supervisor: string, onNews: (message: NewsMessage) => void) {
@@ -132,7 +144,9 @@ export class KeeperLink {
   }
 
   #receive(message: ToHost): void {
-    if (message.type === 'askAlive') this.post({ type: 'alive' })
+    if (message.type === 'askAlive')
+      this.post({ type: 'alive', loop: this.#meter.take(), idles: this.#meter.idles })
+    else if (message.type === 'ending') this.#tell(message.ending)
     else if ('run' in message) {
       this.#runs.get(message.run)?.(message)
       if (message.type === 'ended') this.#runs.delete(message.run)
@@ -151,8 +165,15 @@ export class KeeperLink {
     } else if (message.type === 'event') this.#onNews(message)
   }
 
+  #tell(ending: ToldEnding): void {
+    const handled = this.onEnding(ending)
+    this.keepAlive(handled)
+    handled.then((error) => this.post({ type: 'told', ending: ending.seq, error }))
+  }
+
   #die(cause: unknown): void {
     if (this.#died !== null) return
+    this.#meter.stop()
     supervisorGone(this.supervisor)
     const why = cause instanceof Error ? cause.message : String(cause)
     this.#died = this.#closed

@@ -1,5 +1,6 @@
 import { CoppiceError, fromErrorMessage } from '../../errors.js'
-import type { LoggedError, LogLevel, LogLine } from '../messages.js'
+import type { LogLevel } from '../keeper-settings.js'
+import type { LoggedError, LogLine } from '../messages.js'
 
 /** A logger of the host's: pino's, or one that does as much. */
 export interface Logger {

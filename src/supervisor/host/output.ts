@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream'
 import { StringDecoder } from 'node:string_decoder'
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { Tail } from './tail.js'
 
 /** Bytes that are decoded in one turn of the loop: a fraction of a millisecond's work. */
 const slice = 512 * 1024
@@ -14,9 +15,8 @@ export class Output {
   readonly #credit: (bytes: number) => void
   readonly #count: (bytes: number) => void
   readonly #head: Uint8Array[] = []
+  readonly #tail: Tail
   #headSize = 0
-  #tail: Uint8Array[] = []
-  #tailSize = 0
   #leftOut = 0
   #live: Readable | null = null
   #owed = 0
@@ -25,6 +25,7 @@ export class Output {
   /** Keeps at most `limit` bytes: the first half and the last half of the output. */
   constructor(limit: number, credit: (bytes: number) => void, count: (bytes: number) => void) {
     this.#limit = limit
+    this.#tail = new Tail(Math.floor(limit / 2))
     this.#credit = credit
     this.#count = count
   }
@@ -38,10 +39,12 @@ export class Output {
     return this.#live
   }
 
+  /** Keeps no part of `chunk` itself, whose memory may be used again. */
   push(chunk: Uint8Array): void {
     this.#count(chunk.length)
     this.#keep(chunk)
-    if (this.#live === null || this.#live.destroyed || this.#live.push(chunk)) this.#credit(chunk.length)
+    if (this.#live === null || this.#live.destroyed || this.#live.push(Buffer.from(chunk)))
+      this.#credit(chunk.length)
     else this.#owed += chunk.length
   }
 
@@ -60,9 +63,9 @@ export class Output {
    * turn would hold everything else up for as long as they take.
    */
   async text(): Promise<string> {
-    if (this.#leftOut === 0) return decode([...this.#head, ...this.#tail])
+    if (this.#leftOut === 0) return decode([...this.#head, ...this.#tail.pieces])
     const head = await decode(this.#head)
-    return `${head}\n[${this.#leftOut} bytes left out]\n${await decode(this.#tail)}`
+    return `${head}\n[${this.#leftOut} bytes left out]\n${await decode(this.#tail.pieces)}`
   }
 
   #openLive(): Readable {
@@ -74,7 +77,7 @@ export class Output {
       },
     })
     live.on('close', () => this.#credit(this.#owed))
-    for (const chunk of [...this.#head, ...this.#tail]) live.push(chunk)
+    for (const chunk of [...this.#head, ...this.#tail.pieces]) live.push(Buffer.from(chunk))
     if (this.#ended) live.push(null)
     return live
   }
@@ -82,27 +85,11 @@ export class Output {
   #keep(chunk: Uint8Array): void {
     const room = Math.ceil(this.#limit / 2) - this.#headSize
     if (room > 0) {
-      this.#head.push(chunk.subarray(0, room))
-      this.#headSize += Math.min(room, chunk.length)
+      const kept = Buffer.from(chunk.subarray(0, room))
+      this.#head.push(kept)
+      this.#headSize += kept.length
     }
-    if (chunk.length > room) this.#keepTail(chunk.subarray(Math.max(room, 0)))
-  }
-
-  #keepTail(chunk: Uint8Array): void {
-    this.#tail.push(chunk)
-    this.#tailSize += chunk.length
-    let drop = 0
-    for (let excess = this.#tailSize - Math.floor(this.#limit / 2); excess > 0; ) {
-      const first = this.#tail[drop]
-      if (first === undefined) break
-      const cut = Math.min(excess, first.length)
-      if (cut === first.length) drop += 1
-      else this.#tail[drop] = first.subarray(cut)
-      excess -= cut
-      this.#tailSize -= cut
-      this.#leftOut += cut
-    }
-    if (drop > 0) this.#tail.splice(0, drop)
+    if (chunk.length > room) this.#leftOut += this.#tail.push(chunk.subarray(Math.max(room, 0)))
   }
 }
 

@@ -3,7 +3,7 @@ import { Activity, type Part, stillnessOf } from './activity.js'
 import { Waits } from './waits.js'
 
 /** Characters of a label that a message quotes. */
-const longestLabel = 200
+export const longestLabel = 200
 
 /** What a run is at, as far as the host sees it: for its `stallTimeout`. */
 export class RunProgress {
@@ -22,8 +22,11 @@ export class RunProgress {
     this.#activity.touch()
   }
 
-  label(text: string): void {
+  /** True where it is another one than before: the keeper is to know it, also when the loop is blocked by what follows. */
+  label(text: string): boolean {
+    const before = this.#label
     this.#label = text.slice(0, longestLabel)
+    return this.#label !== before
   }
 
   /** Something that makes progress on the run's behalf, until it is over. */
@@ -44,5 +47,23 @@ export class RunProgress {
     const own = { milliseconds: this.#activity.still, doing, isWaiting: wait !== null || isPausing }
     const all = stillnessOf(own, this.#parts)
     return this.#label === null ? all : { ...all, doing: `${all.doing}, after progress “${this.#label}”` }
+  }
+}
+
+/** A subagent as a part of its parent. */
+export function subagentPart(run: {
+  readonly id: string
+  readonly session: string | null
+  readonly stillness: Stillness
+}): Part {
+  const { id, session } = run
+  return {
+    get stillness() {
+      const { doing, ...rest } = run.stillness
+      return {
+        ...rest,
+        doing: `subagent ${id}${session === null ? '' : ` of session ${session}`}, at ${doing}`,
+      }
+    },
   }
 }

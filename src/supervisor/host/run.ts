@@ -1,42 +1,29 @@
-import { noLimits, smallerLimits } from '../../containment/limits.js'
-import { CoppiceError, fromErrorMessage, isCoppiceError } from '../../errors.js'
-import { defaultBounds } from '../../runs/bounds.js'
+import { CoppiceError, fromErrorMessage } from '../../errors.js'
 import type { Outcome } from '../../runs/outcome.js'
-import { isTerminal, type State } from '../../runs/states.js'
-import { deferred } from '../../timers.js'
+import type { State } from '../../runs/states.js'
+import type { Begun, Follows } from '../calls.js'
 import type { Stillness } from '../messages.js'
-import { pace } from '../pace.js'
 import { runError } from '../run-error.js'
 import type { Part } from './activity.js'
-import { type AttemptContext, Attempts } from './attempt.js'
+import { type AppendOptions, parseAppend } from './append-options.js'
+import type { AttemptContext } from './attempt.js'
 import type { AttemptOptions } from './attempt-options.js'
 import { type CancelOptions, parseCancel } from './cancel-options.js'
-import { ExecHandle } from './exec-handle.js'
-import { type ExecOptions, parseExec } from './exec-options.js'
+import type { ExecHandle } from './exec-handle.js'
+import type { ExecOptions } from './exec-options.js'
+import type { RunInbox } from './inbox.js'
+import { toJson } from './json-text.js'
 import type { KeeperLink } from './link.js'
-import type { BegunRun, Run } from './run-faces.js'
-import { RunProgress } from './run-progress.js'
+import { execInRun } from './run-exec.js'
+import type { Accepted, BegunRun, Run } from './run-faces.js'
+import { RunLife } from './run-life.js'
+import { longestLabel, subagentPart } from './run-progress.js'
+import { type RunChild, RunWork } from './run-work.js'
 import type { ParsedSpec, RunSpec } from './spec.js'
 import { thrownRecord } from './thrown.js'
 import type { RunSpan } from './tracing.js'
 import { untoldOutcome } from './untold-outcome.js'
 import { parseWaitBound, type WaitOptions } from './waits.js'
-
-type RunChild = <T>(spec: RunSpec, fn: (run: Run) => T | Promise<T>) => Promise<T>
-
-/** What a run needs only while it lives: callbacks that never settle hold their runs for ever, and these are most of it. */
-interface Living {
-  readonly spec: ParsedSpec
-  readonly runChild: RunChild
-  readonly progress: RunProgress
-  attempts: Attempts | null
-  tellOutcome(outcome: Outcome): void
-  tellOver(error: CoppiceError): void
-}
-
-/** How many runs this thread has. */
-let living = 0
-pace.isShared = () => living > 1
 
 /** Both faces of a run on the host's thread. What it knows of the run's state is what the keeper said last. */
 export class HostRun implements BegunRun {
@@ -47,40 +34,37 @@ export class HostRun implements BegunRun {
   readonly outcome: Promise<Outcome>
   /** Resolves when the caller need wait no longer: with the error of a run that did not just return or throw. */
   readonly over: Promise<CoppiceError>
+  readonly accepted: Promise<Accepted>
   readonly #link: KeeperLink
-  readonly #abort = new AbortController()
-  #state: State = 'waiting'
+  readonly #life: RunLife
   #fence = 0
-  #deadline = Number.POSITIVE_INFINITY
+  #request: Run['request'] = null
+  /** Whose request it is already. */
+  #follows: Follows | null = null
   #trees = 0
   /** Until its end. */
-  #living: Living | null
+  #work: RunWork | null
 
   constructor(link: KeeperLink, spec: ParsedSpec, runChild: RunChild, span: RunSpan | null) {
-    const id = spec.request.run
-    const outcome = deferred<Outcome>()
-    const over = deferred<CoppiceError>()
+    const { run: id, session } = spec.request
+    const life = new RunLife(id, session)
     this.span = span
     this.id = id
-    this.session = spec.request.session
-    this.outcome = outcome.promise
-    this.over = over.promise
+    this.session = session
+    this.outcome = life.outcome
+    this.over = life.over
+    this.accepted = life.accepted
+    this.#life = life
     this.#link = link
-    this.#living = {
-      spec,
-      runChild,
-      progress: new RunProgress((waits) => link.call('waits', { run: id, waits })),
-      attempts: null,
-      tellOutcome: outcome.resolve,
-      tellOver: over.resolve,
-    }
+    this.#work = new RunWork(link, life, spec, runChild)
     link.keepAlive(this.outcome)
-    living += 1
     link.listenToRun(id, (message) => {
       if (message.type === 'ended') this.terminal(message.outcome)
-      else if (message.type === 'abort') this.#stopping(fromErrorMessage(message.error))
+      else if (message.type === 'abort') life.stop(fromErrorMessage(message.error))
       else if (message.type === 'askStill') link.post({ type: 'still', of: id, still: this.stillness })
-      else if (message.type === 'unstored') this.#living?.tellOver(fromErrorMessage(message.error))
+      else if (message.type === 'waits') life.wasAccepted({ state: 'waiting', run: id })
+      else if (message.type === 'message') this.#work?.heard()
+      else if (message.type === 'unstored') life.giveUp(fromErrorMessage(message.error))
     })
   }
 
@@ -90,38 +74,40 @@ export class HostRun implements BegunRun {
 
   /** How long neither it nor anything that it has started has made progress. One that waits for its session does so by right. */
   get stillness(): Stillness {
-    if (this.#state === 'waiting' || this.#living === null)
+    if (this.state === 'waiting' || this.#work === null)
       return { milliseconds: 0, doing: `waiting for session ${this.session}`, isWaiting: true }
-    const { attempts, progress } = this.#living
-    return progress.stillness(attempts?.isPausing ?? false)
+    return this.#work.stillness
   }
 
   /** As its parent tells of it. */
   get asSubagent(): Part {
-    const still = () => this.stillness
-    const { id, session } = this
-    return {
-      get stillness() {
-        const { doing, ...rest } = still()
-        return {
-          ...rest,
-          doing: `subagent ${id}${session === null ? '' : ` of session ${session}`}, at ${doing}`,
-        }
-      },
-    }
+    return subagentPart(this)
   }
 
   /** Something that makes progress on the run's behalf, until it is over. */
   partOf(part: Part, over: PromiseLike<unknown>): void {
-    this.#living?.progress.add(part, over)
+    this.#work?.progress.add(part, over)
+  }
+
+  get request(): Run['request'] {
+    return this.#request
+  }
+
+  get inbox(): RunInbox {
+    return this.#whileLiving().inbox
+  }
+
+  /** Whether another run has its request. */
+  get isFollowing(): boolean {
+    return this.#follows !== null
   }
 
   get state(): State {
-    return this.#state
+    return this.#life.state
   }
 
   get signal(): AbortSignal {
-    return this.#abort.signal
+    return this.#life.signal
   }
 
   /** Calls its callback, in which its span is the active one. */
@@ -129,10 +115,10 @@ export class HostRun implements BegunRun {
     return this.span === null ? callback() : this.span.within(callback)
   }
 
-  /** Resolves when the run has its session; rejects where it ends before it gets it. */
+  /** Resolves when the run has its session, or follows another that has its request; rejects where it ends before that. */
   async admit(): Promise<void> {
-    if (this.#living === null) throw this.signal.reason
-    const { spec, progress } = this.#living
+    if (this.#work === null) throw this.signal.reason
+    const { spec, progress } = this.#work
     const { signal, request } = spec
     const cancel = () => void this.cancel(reasonOf(signal)).catch(() => {})
     signal?.addEventListener('abort', cancel, { once: true })
@@ -140,53 +126,62 @@ export class HostRun implements BegunRun {
     const admitted = this.#link.call('admit', request)
     if (signal?.aborted) cancel()
     try {
-      const { fence } = await admitted
-      this.#fence = fence
-      this.span?.admitted(fence)
+      const answer = await admitted
+      if ('follows' in answer) this.#follow(answer)
+      else this.#begin(answer, spec)
       progress.touch()
-      this.#deadline = performance.now() + request.bounds.timeout
-      if (this.#state === 'waiting') this.#state = 'running'
     } catch (error) {
+      this.#life.wasRefused(error)
       // Where the store could not take the run there is no ending of it, and nobody will tell one.
-      if (!isTerminal(this.#state)) this.abandon(error instanceof Error ? error.message : String(error))
+      if (!this.#life.hasEnded) this.abandon(error instanceof Error ? error.message : String(error))
       throw error
     }
   }
 
-  async append(entry: unknown): Promise<string> {
-    this.#refuseAfterEnd()
-    this.#living?.progress.touch()
-    return this.#link.call('append', { run: this.id, body: toJson('entry', entry) })
+  #begin({ fence, request: facts }: Begun, { request: { request } }: ParsedSpec): void {
+    this.#fence = fence
+    this.span?.admitted(fence)
+    this.#work?.begin()
+    if (request !== null && facts !== null) {
+      const payload = JSON.parse(facts.payload ?? request.payload ?? 'null')
+      this.#request = { id: request.id, payload, tries: facts.tries }
+    }
+    this.#life.begin()
+  }
+
+  #follow(answer: Follows): void {
+    this.#follows = answer
+    const state = answer.as === 'message' ? 'delivered' : 'duplicate'
+    this.#life.wasAccepted({ state, run: answer.follows })
+  }
+
+  async append(entry: unknown, options: AppendOptions = {}): Promise<string> {
+    this.#life.refuseAfterEnd()
+    this.#work?.progress.touch()
+    return this.#link.call('append', {
+      run: this.id,
+      body: toJson('entry', entry),
+      ...parseAppend(options),
+    })
   }
 
   async draft(entry: unknown): Promise<void> {
-    this.#refuseAfterEnd()
-    this.#living?.progress.touch()
+    this.#life.refuseAfterEnd()
+    this.#work?.progress.touch()
     await this.#link.call('draft', { run: this.id, body: entry === null ? null : toJson('draft', entry) })
   }
 
   exec(command: string, args: readonly string[] = [], options: ExecOptions = {}): ExecHandle {
-    const tree = `${this.id}.${++this.#trees}`
-    // A command without bounds of its own has its run's.
-    const unbounded = { timeout: Number.POSITIVE_INFINITY, stallTimeout: Number.POSITIVE_INFINITY }
-    const spec = this.#living?.spec
-    const bounds = { ...(spec?.request.bounds ?? defaultBounds), ...unbounded }
-    const limits = spec?.limits ?? noLimits
-    const exec = parseExec({ run: this.id, tree }, command, args, options, { bounds, limits })
-    const told = smallerLimits(exec.request.limits, spec?.request.sessionBudget.limits ?? noLimits)
-    const handle = new ExecHandle(
-      {
-        link: async () => {
-          this.#refuseAfterEnd()
-          if (this.signal.aborted) throw this.signal.reason
-          return this.#link
-        },
-        error: () => this.signal.reason as CoppiceError,
-        trace: (request) => this.span?.exec(request) ?? null,
+    const identity = { run: this.id, tree: `${this.id}.${++this.#trees}` }
+    const handle = execInRun(identity, [command, args, options], this.#work?.spec ?? null, {
+      link: async () => {
+        this.#life.refuseAfterEnd()
+        if (this.signal.aborted) throw this.signal.reason
+        return this.#link
       },
-      exec,
-      told,
-    )
+      error: () => this.signal.reason as CoppiceError,
+      trace: (request) => this.span?.exec(request) ?? null,
+    })
     this.partOf(handle, handle)
     return handle
   }
@@ -194,20 +189,16 @@ export class HostRun implements BegunRun {
   progress(label?: string): void {
     if (label !== undefined && typeof label !== 'string')
       throw new CoppiceError('invalid_option', `progress: the label must be a text`)
-    this.#living?.progress.touch()
-    if (label !== undefined) this.#living?.progress.label(label)
+    this.#work?.progress.touch()
+    if (label !== undefined && this.#work?.progress.label(label))
+      this.#link.post({ type: 'label', run: this.id, label: label.slice(0, longestLabel) })
   }
 
   async waitFor<T>(what: string, promise: PromiseLike<T>, options: WaitOptions): Promise<T> {
     // Whatever becomes of the wait, its rejection is this call's to tell.
     Promise.resolve(promise).catch(() => {})
     const bound = parseWaitBound(what, options)
-    const { progress } = this.#whileLiving()
-    try {
-      return await progress.waits.for(what, promise, bound, this.signal)
-    } finally {
-      progress.touch()
-    }
+    return this.#whileLiving().waitFor(what, promise, bound)
   }
 
   async subagent<T>(spec: RunSpec, fn: (run: Run) => T | Promise<T>): Promise<T> {
@@ -217,30 +208,24 @@ export class HostRun implements BegunRun {
   }
 
   attempt<T>(fn: (context: AttemptContext) => T | PromiseLike<T>, options: AttemptOptions = {}): Promise<T> {
-    const living = this.#living
-    if (living === null) return Promise.reject(this.#endedError())
-    living.attempts ??= new Attempts(
-      {
-        signal: this.signal,
-        append: (entry) => this.append(entry),
-        progress: () => this.progress(),
-        refuseAfterEnd: () => this.#refuseAfterEnd(),
-        timeLeft: () => this.#deadline - performance.now(),
-      },
-      living.spec.retries,
-    )
-    return living.attempts.make(fn, options)
+    if (this.#work === null) return Promise.reject(this.#life.endedError())
+    return this.#work.attempt(this, fn, options)
   }
 
   async check(): Promise<void> {
-    this.#refuseAfterEnd()
+    this.#life.refuseAfterEnd()
     if (this.signal.aborted) throw this.signal.reason
     await this.#link.call('check', { run: this.id })
   }
 
   async cancel(options: CancelOptions | string = {}): Promise<Outcome> {
-    if (isTerminal(this.#state)) return this.outcome
-    return this.#link.call('cancel', { target: { run: this.id }, ...parseCancel(options) })
+    // Before that it is not known whose run it is.
+    if (this.#work?.spec.request.request) await this.accepted.catch(() => {})
+    if (this.#life.hasEnded) return this.outcome
+    // A message that was handed to a run is that run's: it is not ended for it.
+    if (this.#follows?.as === 'message') return this.outcome
+    const run = this.#follows?.follows ?? this.id
+    return this.#link.call('cancel', { target: { run }, ...parseCancel(options) })
   }
 
   async end({ error }: { readonly error?: unknown } = {}): Promise<Outcome> {
@@ -252,7 +237,7 @@ export class HostRun implements BegunRun {
   async [Symbol.asyncDispose](): Promise<void> {
     if (!this.signal.aborted) {
       const why = 'its scope was left before end()'
-      this.#stopping(runError({ run: this.id, session: this.session }, 'cancelled', why))
+      this.#life.stop(runError(this.#life, 'cancelled', why))
       this.cancel(why).catch(() => {})
     }
     this.settled()
@@ -261,24 +246,23 @@ export class HostRun implements BegunRun {
 
   /** The callback has returned, or thrown `error`. */
   settled(error?: unknown): void {
-    if (isTerminal(this.#state)) return
+    if (!this.#life.settle()) return
     this.#link.post({
       type: 'settled',
       run: this.id,
       error: error === undefined ? null : thrownRecord(error),
+      through: this.#work?.through ?? [],
     })
     if (!this.signal.aborted)
-      this.#stopping(
-        runError({ run: this.id, session: this.session }, error === undefined ? 'returned' : 'threw', null),
-      )
+      this.#life.stop(runError(this.#life, error === undefined ? 'returned' : 'threw', null))
   }
 
   /** The keeper died. The outcome follows when another has ended what it left. */
   lost(error: CoppiceError): void {
-    if (isTerminal(this.#state)) return
+    if (this.#life.hasEnded) return
     this.#link.forgetRun(this.id)
-    this.#stopping(error)
-    this.#living?.tellOver(error)
+    this.#life.stop(error)
+    this.#life.giveUp(error)
   }
 
   /** Ends the run for the host alone: nobody is left who could say more of it. */
@@ -289,55 +273,19 @@ export class HostRun implements BegunRun {
   }
 
   terminal(outcome: Outcome): void {
-    if (isTerminal(this.#state)) return
-    this.#state = outcome.state
+    if (this.#life.hasEnded) return
     this.span?.end(outcome)
-    const error = runError({ run: this.id, session: this.session }, outcome.cause, outcome.message)
-    if (!this.signal.aborted) this.#abort.abort(error)
-    const heard: unknown = this.signal.reason
-    this.#living?.tellOver(isSame(heard, error) ? heard : error)
-    this.#living?.tellOutcome(outcome)
-    this.#living = null
-    living -= 1
+    this.#life.end(outcome)
+    this.#work = null
   }
 
-  #stopping(error: CoppiceError): void {
-    this.#state = 'stopping'
-    if (!this.signal.aborted) this.#abort.abort(error)
+  #whileLiving(): RunWork {
+    if (this.#work === null) throw this.#life.endedError()
+    return this.#work
   }
-
-  #whileLiving(): Living {
-    if (this.#living === null) throw this.#endedError()
-    return this.#living
-  }
-
-  /** Until its end a run takes entries, so that a callback can write its partial work down; after it, nothing. */
-  #refuseAfterEnd(): void {
-    if (isTerminal(this.#state)) throw this.#endedError()
-  }
-
-  #endedError(): CoppiceError {
-    const { id: run, session } = this
-    const code = this.#state === 'lost' ? 'run_lost' : 'run_ended'
-    return new CoppiceError(code, `run ${run} has ended as ${this.#state}`, { run, session })
-  }
-}
-
-function isSame(heard: unknown, { code, message }: CoppiceError): heard is CoppiceError {
-  return isCoppiceError(heard, code) && heard.message === message
 }
 
 function reasonOf(signal: AbortSignal | null): string {
   const reason: unknown = signal?.reason
   return reason instanceof Error ? reason.message : String(reason)
-}
-
-function toJson(what: string, value: unknown): string {
-  try {
-    const text = JSON.stringify(value)
-    if (text !== undefined) return text
-  } catch (cause) {
-    throw new CoppiceError('invalid_option', `${what}: cannot be written as JSON`, { cause })
-  }
-  throw new CoppiceError('invalid_option', `${what}: ${typeof value} is no JSON value`)
 }

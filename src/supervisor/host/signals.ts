@@ -1,7 +1,5 @@
-import { onExit } from 'signal-exit'
+import { dieOf, onPoliteSignal } from '../../containment/signals.js'
 import type { CloseOptions } from './close-options.js'
-
-const polite: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP']
 
 /** Closes; called again it joins, with less time where it is given less. */
 type Close = (options: CloseOptions) => Promise<void>
@@ -9,36 +7,33 @@ type Close = (options: CloseOptions) => Promise<void>
 /** Every supervisor of this process that asked: the signal is raised again when the last of them has closed. */
 const closers = new Map<Close, CloseOptions>()
 let unsubscribe: (() => void) | null = null
-let isEnding = false
+/** Those that a signal has begun to close; they are no closers any more once they have begun. */
+let closing: ReadonlyArray<readonly [Close, CloseOptions]> | null = null
 
 /**
- * On the first of these signals closes as asked and then dies of the signal, so that whoever sent it sees that; a second
- * one ends the drain and leaves no grace. Where the host listens to a signal itself, that signal stays its own.
+ * On the first of these signals closes as asked and then dies of the signal, so that whoever sent it sees that, or exits with
+ * 128+n where it is PID 1, which cannot die of its own; a second one ends the drain and leaves no grace. Where the host
+ * listens to a signal itself, that signal stays its own.
  */
 export function closeOnSignal(close: Close, options: CloseOptions): () => void {
   closers.set(close, options)
-  unsubscribe ??= onExit(onSignal)
+  unsubscribe ??= onPoliteSignal(onSignal, hurry)
   return () => {
     closers.delete(close)
-    if (closers.size > 0 || isEnding) return
+    if (closers.size > 0 || closing !== null) return
     unsubscribe?.()
     unsubscribe = null
   }
 }
 
-function onSignal(_code: number | null | undefined, signal: NodeJS.Signals | null): true | undefined {
-  if (signal === null || !polite.includes(signal)) return undefined
-  isEnding = true
-  const closing = [...closers]
-  // signal-exit has taken its listeners off by now: the second signal comes to these.
-  const hurry = () => {
-    for (const [close] of closing) close({ within: 0 }).catch(() => {})
-  }
-  for (const name of polite) process.on(name, hurry)
+function onSignal(signal: NodeJS.Signals): void {
+  closing = [...closers]
   void Promise.allSettled(closing.map(([close, options]) => close(options))).then(() => {
-    for (const name of polite) process.off(name, hurry)
-    process.kill(process.pid, signal)
+    unsubscribe?.()
+    dieOf(signal)
   })
-  // true keeps signal-exit from re-raising at once.
-  return true
+}
+
+function hurry(): void {
+  for (const [close] of closing ?? []) close({ within: 0 }).catch(() => {})
 }

@@ -3,11 +3,12 @@ import { type Duration, parseDuration } from '../../durations.js'
 import { CoppiceError } from '../../errors.js'
 import { newIdentifier } from '../../identifiers.js'
 import type { BreakerRules } from '../../runs/breaker.js'
-import type { RunRequest } from '../messages.js'
+import type { RunRequest } from '../calls.js'
 import { parseRetries } from './attempt-options.js'
 import { type BreakerOptions, parseBreaker } from './breaker-options.js'
 import type { SessionBudgets } from './budget-options.js'
 import type { ExecDefaults } from './exec-options.js'
+import { toJson } from './json-text.js'
 import { type LimitOptions, parseLimits } from './limit-options.js'
 import { type BoundOptions, boundNames, parseBounds, refuseUnknown } from './options.js'
 
@@ -15,13 +16,18 @@ import { type BoundOptions, boundNames, parseBounds, refuseUnknown } from './opt
 export interface RunSpec extends BoundOptions {
   /** Whose lock it holds; without it the run locks nothing. */
   readonly session?: string
-  /** What the run is started for: an id, unique per session, and any JSON value. */
+  /**
+   * What the run is started for: an id, unique per session, and any JSON value. It is stored before anything else, and the
+   * same id again is the same request: see `RunHandle.accepted`. One that is stored already needs no payload, and keeps its own.
+   */
   readonly request?: { readonly id: string; readonly payload?: unknown }
+  /** Whether its ending is told to `onEnding` though it has no request. Default false. */
+  readonly tell?: boolean
   /**
    * What to do where the session is held: wait in its queue (the default), be refused at once, or have the holder end
-   * as `interrupted` and be the next, before all that wait.
+   * as `interrupted` and be the next, before all that wait, or hand the request to the holder, whose `inbox` it is in then.
    */
-  readonly ifBusy?: 'wait' | 'refuse' | 'interrupt'
+  readonly ifBusy?: 'wait' | 'refuse' | 'interrupt' | 'deliver'
   /** How long to wait for the session. By default as long as the holders' own bounds allow; 0 refuses at once. */
   readonly wait?: Duration
   /** Interactive runs, the default, are admitted before background ones. */
@@ -43,6 +49,7 @@ export interface RunSpec extends BoundOptions {
 const known = [
   'session',
   'request',
+  'tell',
   'ifBusy',
   'wait',
   'priority',
@@ -85,7 +92,9 @@ export function parseSpec(spec: RunSpec, defaults: RunDefaults): ParsedSpec {
       request:
         request === undefined
           ? null
-          : { id: parseName('request.id', request.id), payload: JSON.stringify(request.payload ?? null) },
+          : { id: parseName('request.id', request.id), payload: payloadOf(request) },
+      delivers: parseDelivers(spec),
+      tells: spec.tell ?? false,
       priority: oneOf('priority', spec.priority ?? 'interactive', ['interactive', 'background']),
       labels: labels === undefined ? null : JSON.stringify(labels),
       bounds: parseBounds(spec, defaults.bounds),
@@ -99,11 +108,22 @@ export function parseSpec(spec: RunSpec, defaults: RunDefaults): ParsedSpec {
 }
 
 function parseWait({ ifBusy, wait }: RunSpec): number | null {
-  const atOnce = oneOf('ifBusy', ifBusy ?? 'wait', ['wait', 'refuse', 'interrupt']) === 'refuse'
+  const atOnce = oneOf('ifBusy', ifBusy ?? 'wait', ['wait', 'refuse', 'interrupt', 'deliver']) === 'refuse'
   if (atOnce && wait !== undefined)
     throw new CoppiceError('invalid_option', 'wait: does not go with ifBusy: refuse')
   if (atOnce) return 0
   return wait === undefined ? null : parseDuration('wait', wait)
+}
+
+function parseDelivers({ ifBusy, request, session }: RunSpec): boolean {
+  if (ifBusy !== 'deliver') return false
+  if (request !== undefined && session !== undefined) return true
+  const missing = request === undefined ? 'request' : 'session'
+  throw new CoppiceError('invalid_option', `ifBusy: deliver needs a ${missing}`)
+}
+
+function payloadOf({ payload }: NonNullable<RunSpec['request']>): string | null {
+  return payload === undefined ? null : toJson('request.payload', payload)
 }
 
 function parseName(option: string, name: unknown): string {

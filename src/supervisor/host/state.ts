@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { runtimeDirectory, stateDirectory } from '../../containment/processes/directories.js'
 import { type Duration, parseDuration } from '../../durations.js'
 import { CoppiceError } from '../../errors.js'
-import type { StoreSettings } from '../messages.js'
+import type { StoreSettings } from '../keeper-settings.js'
 import { goneSupervisors } from './gone.js'
 
 export interface StateOptions {

@@ -1,121 +1,40 @@
-import { type ContainmentKind, containmentKinds } from '../../containment/contract.js'
 import { CoppiceError, isCoppiceError } from '../../errors.js'
 import type { Outcome } from '../../runs/outcome.js'
-import type { SubagentLimits } from '../../runs/subagents.js'
 import type { EventName } from '../events.js'
-import type { KeeperHealth, KeeperSettings } from '../messages.js'
-import { parseRetries } from './attempt-options.js'
-import { type BreakerOptions, parseBreaker } from './breaker-options.js'
-import {
-  type BudgetOptions,
-  parseBudget,
-  parseSessionBudgets,
-  parseSubagents,
-  type SessionBudgetOptions,
-} from './budget-options.js'
+import type { KeeperSettings } from '../keeper-settings.js'
 import { buryKeeper } from './burial.js'
 import { type CancelOptions, parseCancel } from './cancel-options.js'
-import { type CloseOptions, type ParsedClose, parseClose, parseHandleSignals } from './close-options.js'
+import { type CloseOptions, type ParsedClose, parseClose } from './close-options.js'
+import { handleEnding } from './endings.js'
 import { GivingUp } from './giving-up.js'
-import { type LimitOptions, parseLimits } from './limit-options.js'
+import type { HealthChecks } from './health-checks.js'
+import { healthInside } from './health-inside.js'
+import type { HealthReport } from './health-report.js'
 import { KeeperLink } from './link.js'
-import { type Logger, lowestLevel, parseLogger } from './logger.js'
-import { type LoopTimeoutOption, parseLoopTimeout } from './loop-timeout.js'
-import { HostNews, type Listener, type Listeners } from './news.js'
+import { type KeepOption, parseKeep } from './message-options.js'
+import type { HostNews, Listener } from './news.js'
 import { Observer } from './observer.js'
-import { type BoundOptions, boundNames, parseBounds, refuseUnknown } from './options.js'
+import { duplicate, HostRequests, handleOf, type WithoutRequest, withoutValue } from './requests.js'
 import { HostRun } from './run.js'
 import type { BegunRun, Run, RunHandle } from './run-faces.js'
+import type { RunChild } from './run-work.js'
 import { closeOnSignal } from './signals.js'
 import { parseSpec, type RunDefaults, type RunSpec } from './spec.js'
-import { type StateOptions, stateOptionNames, storeSettings } from './state.js'
+import { parseOptions, type SupervisorOptions } from './supervisor-options.js'
 import { RunSpan } from './tracing.js'
 import { type BreakerView, viewBreaker } from './views.js'
 
-export interface SupervisorOptions extends BoundOptions, StateOptions {
-  /**
-   * Close on SIGINT, SIGTERM and SIGHUP, then die of the signal; a second one ends the drain and the grace. `true` is
-   * `{ drain: 0, within: '9s' }`, inside the ten seconds of `docker stop`. Default false.
-   */
-  readonly handleSignals?: boolean | CloseOptions
-  /** Any logger of pino's: a line for each thing that happens to a run, a tree or the store. */
-  readonly logger?: Logger
-  /** Listeners from the first moment on: what a supervisor recovers as it opens is told to these alone. */
-  readonly on?: Listeners
-  /** Insists on this kind: `launch_failed` where it cannot be had. Default: the best that works here. */
-  readonly containment?: ContainmentKind
-  /** What it does at once, over all its sessions. Default: no bound. */
-  readonly budget?: BudgetOptions
-  /** What each session may take; a function where that depends on the session. Default: 1,000 waiting runs. */
-  readonly sessionBudget?: SessionBudgetOptions | ((session: string) => SessionBudgetOptions)
-  /** How deep subagents may start subagents, and how many of one run may be alive at once. Default: 8 and 64. */
-  readonly subagents?: Partial<SubagentLimits>
-  /** When a session refuses runs for a while, because so many have failed. Default: never. */
-  readonly breaker?: BreakerOptions | false
-  /** What each tree may take, where its run or command asks for nothing else. Default: no limit. */
-  readonly limits?: LimitOptions
-  /** How long the host's event loop may be blocked before that is recorded, or the process ended. Default 2 m. */
-  readonly loopTimeout?: LoopTimeoutOption
-  /** How often the calls of `attempt` of one run may try again, all together. Default 100. */
-  readonly retries?: number
-  /** What the keeper writes to stderr, by pino's levels. Default `silent`. */
-  readonly logLevel?: 'silent' | 'error' | 'warn' | 'info' | 'debug'
-}
-
-const known = [
-  ...stateOptionNames,
-  'containment',
-  'handleSignals',
-  'limits',
-  'logger',
-  'logLevel',
-  'loopTimeout',
-  'on',
-  'retries',
-  'budget',
-  'sessionBudget',
-  'subagents',
-  'breaker',
-  ...boundNames,
-]
-
 /** Opens a supervisor, with a keeper thread of its own. Rejects with `store_unavailable`, `store_too_new` or `invalid_option`. */
 export async function openSupervisor(options: SupervisorOptions = {}): Promise<Supervisor> {
-  refuseUnknown('openSupervisor', options, known)
-  const defaults = {
-    bounds: parseBounds(options),
-    limits: parseLimits(options.limits),
-    retries: parseRetries(options.retries),
-    sessionBudget: parseSessionBudgets(options.sessionBudget),
-    breaker: parseBreaker(options.breaker),
-  }
-  const signals = parseHandleSignals(options.handleSignals)
-  const logger = parseLogger(options.logger)
-  const news = new HostNews(logger, options.on ?? {})
-  const settings: KeeperSettings = {
-    store: storeSettings(options),
-    containment: parseContainment(options.containment),
-    logLevel: options.logLevel ?? 'silent',
-    hostLog: lowestLevel(logger),
-    listened: news.names,
-    loopTimeout: parseLoopTimeout(options.loopTimeout),
-    budget: parseBudget(options.budget),
-    subagents: parseSubagents(options.subagents),
-  }
+  const { settings, defaults, news, checks, signals, endings } = parseOptions(options)
   const link = await KeeperLink.open(settings, (message) => news.receive(message))
-  const supervisor = new Supervisor(settings, link, defaults, news)
+  const supervisor = new Supervisor(settings, link, defaults, news, checks)
+  if (endings !== null) {
+    link.onEnding = (ending) => handleEnding(endings.handle, ending)
+    await link.call('tellEndings', undefined)
+  }
   if (signals !== null) supervisor.closeOnSignal(signals)
   return supervisor
-}
-
-function parseContainment(kind: unknown): ContainmentKind | null {
-  if (kind === undefined) return null
-  const known: readonly unknown[] = containmentKinds
-  if (known.includes(kind)) return kind as ContainmentKind
-  throw new CoppiceError(
-    'invalid_option',
-    `containment: ${String(kind)} is none of ${containmentKinds.join(', ')}`,
-  )
 }
 
 /** One per gateway process. Its runs are supervised by its keeper, whatever the host's own thread does. */
@@ -123,18 +42,27 @@ export class Supervisor extends Observer {
   readonly #settings: KeeperSettings
   readonly #defaults: RunDefaults
   readonly #runs = new Map<string, HostRun>()
+  readonly #requests = new HostRequests()
   readonly #news: HostNews
+  readonly #checks: HealthChecks
   readonly #givingUp = new GivingUp()
   #closed: Promise<void> | null = null
   /** What is left to the end of a close after its drain. */
   #within = Number.POSITIVE_INFINITY
   #unsubscribe: () => void = () => {}
 
-  constructor(settings: KeeperSettings, link: KeeperLink, defaults: RunDefaults, news: HostNews) {
-    super(link)
+  constructor(
+    settings: KeeperSettings,
+    link: KeeperLink,
+    defaults: RunDefaults,
+    news: HostNews,
+    checks: HealthChecks,
+  ) {
+    super(link, settings.store?.location ?? '')
     this.#settings = settings
     this.#defaults = defaults
     this.#news = news
+    this.#checks = checks
     news.onInterest = (names) => link.post({ type: 'listen', names })
     link.onDeath = (error) =>
       void buryKeeper(this.#settings, link.supervisor, [...this.#runs.values()], error, news)
@@ -143,36 +71,44 @@ export class Supervisor extends Observer {
   /**
    * Runs `fn` as one run and resolves to its value once the run is terminal and its session free. Rejects with
    * what `fn` threw, or with a `CoppiceError` where the run ended otherwise.
+   *
+   * Where another run has the request, or has ended it, `fn` is not called: it resolves to the value of that run where it is
+   * one of this supervisor's that has not ended, else to undefined where that succeeded, and rejects where it did not.
    */
-  run<T>(spec: RunSpec, fn: (run: Run) => T | Promise<T>): Promise<T> {
+  run<T>(spec: WithoutRequest, fn: (run: Run) => T | Promise<T>): Promise<T>
+  run<T>(spec: RunSpec, fn: (run: Run) => T | Promise<T>): Promise<T | undefined>
+  run<T>(spec: RunSpec, fn: (run: Run) => T | Promise<T>): Promise<T | undefined> {
     return this.start(spec, fn).result
   }
 
-  /** As `run`, but gives the handle at once. */
-  start<T>(spec: RunSpec, fn: (run: Run) => T | Promise<T>): RunHandle<T> {
+  /** As `run`, but gives the handle at once: the same one for a request that a run of this supervisor has. */
+  start<T>(spec: WithoutRequest, fn: (run: Run) => T | Promise<T>): RunHandle<T>
+  start<T>(spec: RunSpec, fn: (run: Run) => T | Promise<T>): RunHandle<T | undefined>
+  start<T>(spec: RunSpec, fn: (run: Run) => T | Promise<T>): RunHandle<T | undefined> {
+    const known = this.#requests.handleOf(spec)
+    if (known !== null) return known as RunHandle<T | undefined>
     const run = this.#newRun(spec)
-    const result = settle(run, fn)
-    // Whoever only looks at the outcome must not get an unhandled rejection.
-    result.catch(() => {})
-    const { id, session, signal, outcome } = run
-    return {
-      id,
-      session,
-      signal,
-      outcome,
-      result,
-      get state() {
-        return run.state
-      },
-      cancel: (options) => run.cancel(options),
-    }
+    const handle = handleOf(run, settle(run, fn))
+    this.#requests.add(spec, run, handle)
+    return handle
   }
 
-  /** Resolves to an admitted run for a host without a callback; `end` ends it. */
+  /**
+   * Resolves to an admitted run for a host without a callback; `end` ends it. `request_duplicate` where another run has the
+   * request, or has ended it.
+   */
   async begin(spec: RunSpec): Promise<BegunRun> {
-    const run = this.#newRun(spec)
-    await run.admit()
+    const known = this.#requests.begunOf(spec)
+    const run = known ?? this.#newRun(spec)
+    if (known === null) this.#requests.add(spec, run, null)
+    const { run: id } = await (known === null ? run.admit().then(() => run.accepted) : run.accepted)
+    if (run.isFollowing) throw duplicate(spec.request?.id, id, run.session)
     return run
+  }
+
+  /** Forgets old runs that no transcript needs, also those of other supervisors. Default: what the option `keep` says. */
+  prune(keep?: KeepOption): Promise<{ runs: number; requests: number; trees: number }> {
+    return this.link.call('prune', keep === undefined ? this.#settings.keep : parseKeep(keep))
   }
 
   /** Cancels a run, or the one that holds a session, of whichever process. Resolves when it has ended. */
@@ -186,9 +122,12 @@ export class Supervisor extends Observer {
     })
   }
 
-  /** How this supervisor is. Rejects with `run_lost` where its keeper died; a keeper that hangs does not answer. */
-  health(): Promise<KeeperHealth> {
-    return this.link.call('health', undefined)
+  /**
+   * How this supervisor and all others of its store are, with the host's own checks: within two seconds, whatever hangs.
+   * Rejects with `supervisor_closed` after a close.
+   */
+  health(): Promise<HealthReport> {
+    return healthInside(this.link, this.#settings, this.#checks)
   }
 
   /** Closes a session's breaker and forgets its failures. Resolves to the breaker as it was, null where there was none. */
@@ -249,7 +188,11 @@ export class Supervisor extends Observer {
       this.#unsubscribe()
       // Where the store was away there are runs whose ending nobody could store; their callers must not wait.
       for (const run of this.#runs.values())
-        run.abandon('the supervisor was closed before its ending could be stored')
+        run.abandon(
+          run.isFollowing
+            ? 'the supervisor was closed, and its request is another run’s'
+            : 'the supervisor was closed before its ending could be stored',
+        )
     }
   }
 
@@ -261,7 +204,8 @@ export class Supervisor extends Observer {
     if (this.#closed !== null && parentRun === undefined)
       throw new CoppiceError('supervisor_closed', 'the supervisor is closed')
     const span = RunSpan.start(parsed.request, parentRun?.span ?? null)
-    const run = new HostRun(this.link, parsed, (child, fn) => this.run(child, fn), span)
+    const runChild: RunChild = (child, fn) => this.start(child as WithoutRequest, fn).result
+    const run = new HostRun(this.link, parsed, runChild, span)
     this.#runs.set(run.id, run)
     parentRun?.partOf(run.asSubagent, run.outcome)
     run.outcome.then(() => this.#runs.delete(run.id))
@@ -269,8 +213,9 @@ export class Supervisor extends Observer {
   }
 }
 
-async function settle<T>(run: HostRun, fn: (run: Run) => T | Promise<T>): Promise<T> {
+async function settle<T>(run: HostRun, fn: (run: Run) => T | Promise<T>): Promise<T | undefined> {
   await run.admit()
+  if (run.isFollowing) return withoutValue(run)
   const settled = (async () => run.within(() => fn(run)))().then(
     (value) => {
       run.settled()

@@ -1,4 +1,4 @@
-import type { ThrownRecord } from '../../store/contract.js'
+import type { ThrownRecord } from '../../store/records.js'
 
 /**
  * What the transcript keeps of an error that a callback threw: the name, the message, and the HTTP status or

@@ -1,7 +1,8 @@
 import { createRequire } from 'node:module'
 import type * as Api from '@opentelemetry/api'
 import type { Outcome } from '../../runs/outcome.js'
-import type { RunRequest, TreeRequest } from '../messages.js'
+import type { RunRequest } from '../calls.js'
+import type { TreeRequest } from '../tree-request.js'
 
 /**
  * Spans of OpenTelemetry's API, for whoever has an SDK registered. Without one nothing is made, and the API, an optional

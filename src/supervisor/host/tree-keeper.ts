@@ -1,17 +1,12 @@
 import { CoppiceError } from '../../errors.js'
-import type { KeeperSettings } from '../messages.js'
-import { unbounded } from './budget-options.js'
+import type { KeeperSettings } from '../keeper-settings.js'
+import { bareKeeper } from './bare-keeper.js'
 import { KeeperLink } from './link.js'
-import { defaultLoopTimeout } from './loop-timeout.js'
 
 const settings: KeeperSettings = {
+  ...bareKeeper,
   store: null,
   containment: null,
-  logLevel: 'silent',
-  hostLog: null,
-  listened: [],
-  loopTimeout: defaultLoopTimeout,
-  ...unbounded,
 }
 let keeper: Promise<KeeperLink> | null = null
 

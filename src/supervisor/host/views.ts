@@ -4,8 +4,10 @@ import type { Breaker } from '../../runs/breaker.js'
 import type { Cause } from '../../runs/causes.js'
 import type { Outcome } from '../../runs/outcome.js'
 import type { State } from '../../runs/states.js'
-import type { StoredRun, StoredSession, StoredTree } from '../../store/contract.js'
-import type { KeeperHealth, SeenSupervisor } from '../messages.js'
+import type { StoredSession } from '../../store/looking-contract.js'
+import type { StoredRun, StoredTree } from '../../store/records.js'
+import type { TreeProcess } from '../doing.js'
+import type { KeeperHealth, SeenSupervisor } from '../health.js'
 
 /** What programs are shown of the store: by the library, and by the command's `--json`. Times are ISO 8601. */
 
@@ -78,6 +80,8 @@ export interface SupervisorView {
   readonly pid: number
   /** Whether its process lives, as far as this machine can tell. */
   readonly alive: 'alive' | 'dead' | 'unknown'
+  /** Whether it is stopped, as by SIGSTOP. */
+  readonly stopped: boolean
   readonly renewedAt: string
   readonly ttlMs: number
   /** Since when the event loop of its host was blocked, as of its latest renewal. */
@@ -86,7 +90,7 @@ export interface SupervisorView {
   readonly health: Omit<KeeperHealth, 'supervisor' | 'pid'> | null
 }
 
-export function viewSupervisor({ record, alive, health }: SeenSupervisor): SupervisorView {
+export function viewSupervisor({ record, alive, stopped, health }: SeenSupervisor): SupervisorView {
   const { id, host, identity, renewedAt, ttl: ttlMs, blockedSince } = record
   const told = health && withoutName(health)
   return {
@@ -94,6 +98,7 @@ export function viewSupervisor({ record, alive, health }: SeenSupervisor): Super
     host,
     pid: identity.pid,
     alive,
+    stopped,
     renewedAt: iso(renewedAt),
     ttlMs,
     blockedSince: blockedSince === null ? null : iso(blockedSince),
@@ -170,3 +175,5 @@ export function viewSession({ session, holder, waiting, fence, breaker }: Stored
 function iso(at: number): string {
   return new Date(at).toISOString()
 }
+
+export type { TreeProcess }

@@ -1,6 +1,6 @@
 import { type Duration, parseDuration } from '../../durations.js'
 import { CoppiceError } from '../../errors.js'
-import type { StoredWait } from '../../store/contract.js'
+import type { StoredWait } from '../../store/records.js'
 import { after } from '../../timers.js'
 
 export interface WaitOptions {

@@ -1,18 +1,23 @@
-import type { Admission, Refused, StoredRun } from '../../store/contract.js'
+import type { Admission, Delivered, Existing, Refused } from '../../store/admission-contract.js'
 import { describeHolder } from '../../store/holder-text.js'
+import type { StoredRun } from '../../store/records.js'
 import { after } from '../../timers.js'
 import { begin, endedWaiting, endOurs, leave } from './admitted.js'
+import { endIfLost } from './following.js'
 import type { Keeper } from './keeper.js'
 import { recoverIfGone } from './recovery.js'
 import { detailsOf, holderDetails } from './refused.js'
 import type { SupervisedRun } from './run.js'
-import { tellNews } from './wake.js'
 
-/** Writes a run down and resolves with its fence once it has its session; rejects where it ends before that. */
-export async function admit(keeper: Keeper, run: SupervisedRun): Promise<number> {
-  const holder = await ask(keeper, run)
+/** Writes a run down. Resolves to the run that has its request already, where one does: then this one never was. */
+export async function admit(keeper: Keeper, run: SupervisedRun): Promise<Delivered | Existing | null> {
+  let { holder, followed } = await ask(keeper, run)
+  // A run whose supervisor is dead has the request no more: once that is stored, it is for this run.
+  while (followed !== null && (await endIfLost(keeper, followed.run)))
+    ({ holder, followed } = await ask(keeper, run))
+  if (followed !== null) return followed
   if (run.progress.state === 'waiting') await queue(keeper, run, holder)
-  return run.admitted.promise
+  return null
 }
 
 /** For a run that waits already. Its session may be free, and nobody else may be about to tell it so. */
@@ -20,22 +25,43 @@ export async function admitAgain(keeper: Keeper, run: SupervisedRun): Promise<vo
   await ask(keeper, run)
 }
 
-/** Whoever holds the session that the run did not get. */
-async function ask(keeper: Keeper, run: SupervisedRun): Promise<StoredRun | null> {
+interface Asked {
+  /** Whoever holds the session that the run did not get. */
+  readonly holder: StoredRun | null
+  readonly followed: Delivered | Existing | null
+}
+
+const itself: Asked = { holder: null, followed: null }
+
+async function ask(keeper: Keeper, run: SupervisedRun): Promise<Asked> {
   const { request } = run
   const admission = admissionOf(keeper, run)
   const answer = keeper.places.isFullFor(run, keeper.runs.values())
     ? await keeper.store.refuse(admission, 'queue_full', 'as many runs of its supervisor wait as may')
     : await keeper.store.admit(admission)
+  if (answer.state === 'delivered' || answer.state === 'existing') return { holder: null, followed: answer }
   const isNew = !run.isStored
   run.markStored()
   keeper.lookout.watch()
-  if (answer.state === 'running') begin(keeper, run, answer.fence)
-  if (answer.state === 'refused') refused(keeper, run, answer)
-  if (answer.state !== 'waiting') return null
-  if (isNew) keeper.news.waits(run, answer.holder, answer.queueLength)
+  if (answer.state === 'refused') {
+    refused(keeper, run, answer)
+    return itself
+  }
+  if (answer.request !== undefined) run.facts = answer.request
+  if (answer.state === 'running') {
+    run.isCounted = admission.begins
+    begin(keeper, run, answer.fence)
+    // It is stored, and may wait for a place.
+    if (request.request !== null && !run.hasBegun) keeper.send({ type: 'waits', run: run.id })
+    return itself
+  }
+  if (isNew) {
+    keeper.news.waits(run, answer.holder, answer.queueLength)
+    // One that may not wait is about to be refused.
+    if (request.request !== null && request.wait !== 0) keeper.send({ type: 'waits', run: run.id })
+  }
   if (request.interrupts && answer.holder !== null) interrupt(keeper, answer.holder)
-  return answer.holder
+  return { holder: answer.holder, followed: null }
 }
 
 function refused(keeper: Keeper, run: SupervisedRun, answer: Refused): void {
@@ -47,13 +73,19 @@ function refused(keeper: Keeper, run: SupervisedRun, answer: Refused): void {
   )
 }
 
-function admissionOf(keeper: Keeper, { request }: SupervisedRun): Admission {
+function admissionOf(keeper: Keeper, run: SupervisedRun): Admission {
+  const { request } = run
   return {
     run: request.run,
     supervisor: keeper.id,
     session: request.session,
     parent: request.parent,
     request: request.request,
+    maxTries: keeper.maxTries,
+    // One that waits is counted when its callback is called.
+    begins: !run.isStored && keeper.places.hasRoomFor(run),
+    delivers: request.delivers,
+    tells: request.tells,
     priority: request.priority,
     interrupts: request.interrupts,
     maxWaiters: request.maxWaiters,
@@ -69,7 +101,7 @@ function interrupt(keeper: Keeper, { id, stop, supervisor }: StoredRun): void {
   if (stop === null) return
   const ours = keeper.runs.get(id)
   if (ours !== undefined) void endOurs(keeper, ours, stop)
-  else if (supervisor.socket !== null) tellNews(supervisor.socket, id)
+  else if (supervisor.socket !== null) keeper.tellNews(supervisor.socket, id)
 }
 
 async function queue(keeper: Keeper, run: SupervisedRun, holder: StoredRun | null): Promise<void> {

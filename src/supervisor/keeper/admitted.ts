@@ -1,9 +1,10 @@
 import ms from 'ms'
-import type { ErrorDetails } from '../../errors.js'
+import { type ErrorDetails, isCoppiceError } from '../../errors.js'
 import type { Cause } from '../../runs/causes.js'
 import type { Outcome } from '../../runs/outcome.js'
 import { advance } from '../../runs/transitions.js'
-import type { Finished, Stop, StoredRun } from '../../store/contract.js'
+import type { Finished } from '../../store/ending-contract.js'
+import type { Stop, StoredRun } from '../../store/records.js'
 import { after } from '../../timers.js'
 import { runError } from '../run-error.js'
 import { endRun } from './ending.js'
@@ -11,7 +12,6 @@ import type { Keeper } from './keeper.js'
 import type { SupervisedRun } from './run.js'
 import { outcomeOfLost } from './run-of-others.js'
 import { StallWatch } from './stall-watch.js'
-import { tellNews } from './wake.js'
 
 /** The two ways out of the queue: a waiting run is given its session, or ends without it. */
 
@@ -25,17 +25,41 @@ export function begin(keeper: Keeper, run: SupervisedRun, fence: number): void {
   // It has waited for its session as long as it might; for a place it waits as long as it takes.
   run.disarm()
   keeper.places.take(run, () => {
-    run.hasBegun = true
+    run.clock.begin(run.bounds)
     const timedOut: Stop = { cause: 'timed_out', message: null, grace: null }
     run.arm(() => after(run.bounds.timeout, () => void endRun(keeper, run, timedOut)))
     run.stallWatch = watchStalls(keeper, run)
-    run.admitted.resolve(fence)
+    if (run.request.request === null || run.isCounted) call(run, fence)
+    else void countAndCall(keeper, run, fence)
   })
+}
+
+/** Its callback is called. */
+function call(run: SupervisedRun, fence: number): void {
+  run.hasBegun = true
+  run.admitted.resolve(fence)
+}
+
+/** A run that has waited is a try of its request from now on: that is stored before its callback is called. */
+async function countAndCall(keeper: Keeper, run: SupervisedRun, fence: number): Promise<void> {
+  run.isBeginning = true
+  try {
+    const tries = await keeper.store.begun(run.held())
+    if (run.facts !== null) run.facts = { ...run.facts, tries }
+  } catch (error) {
+    const isLost = isCoppiceError(error, 'run_lost') || isCoppiceError(error, 'run_ended')
+    const message = error instanceof Error ? error.message : String(error)
+    if (isLost) void endRun(keeper, run, { cause: 'lost', message, grace: null })
+    else keeper.log.warn({ run: run.id, err: error }, 'could not count a try of a request')
+  }
+  run.isBeginning = false
+  if (run.ending === null) call(run, fence)
 }
 
 function watchStalls(keeper: Keeper, run: SupervisedRun): StallWatch {
   const { id } = run
   const { stallTimeout } = run.bounds
+  keeper.hostLoop.counts(stallTimeout)
   return new StallWatch({
     timeout: stallTimeout,
     ask: () => keeper.send({ type: 'askStill', run: id }),
@@ -57,7 +81,7 @@ export function handOver(
 ): void {
   const ours = keeper.runs.get(run)
   if (supervisor === keeper.id && ours !== undefined) begin(keeper, ours, fence)
-  else if (socket !== null) tellNews(socket, run)
+  else if (socket !== null) keeper.tellNews(socket, run)
 }
 
 /**
@@ -91,6 +115,8 @@ export function endedWaiting(
   run.disarm()
   run.admitted.reject(runError(run.request, outcome.cause, outcome.message, details))
   keeper.ended(run, outcome)
+  // Its ending is in the outbox, for whoever tells it.
+  if (run.request.request !== null || run.request.tells) keeper.teller?.look()
 }
 
 /**

@@ -1,5 +1,5 @@
-import type { Bounds } from '../../runs/bounds.js'
-import type { Stop } from '../../store/contract.js'
+import { type Bounds, timeToEnd } from '../../runs/bounds.js'
+import type { Stop } from '../../store/records.js'
 import { settlesWithin } from '../../timers.js'
 import type { ClosingHaste } from '../messages.js'
 import { endOurs, leave } from './admitted.js'
@@ -8,6 +8,11 @@ import type { Keeper } from './keeper.js'
 import type { SupervisedRun } from './run.js'
 import type { SupervisedTree } from './tree.js'
 import { endTree } from './tree.js'
+
+/** How long endings are still told. Those of a handler that hangs or fails are for whoever comes next. */
+const tellBound = 5000
+/** Of what is left of a close's time, what leaving the store may take. */
+const margin = 500
 
 const shutdown: Stop = { cause: 'shutdown', message: null, grace: null }
 
@@ -28,6 +33,7 @@ export async function close(keeper: Keeper, drain: number, within: number): Prom
   time.beginEnding(longest(ends.map(({ bounds }) => bounds)))
   await Promise.race([Promise.allSettled(ends.map(({ end }) => end)), time.over])
 
+  await keeper.teller?.drain(Math.min(tellBound, Math.max(0, time.left - margin)))
   const unfinished = keeper.runs.size
   // Together: a store that cannot be left is no reason to leave a launcher behind.
   const leaving = Promise.all([leaveStore(keeper), keeper.containment.close()])
@@ -78,6 +84,7 @@ function endGraces(keeper: Keeper): void {
 async function leaveStore(keeper: Keeper): Promise<void> {
   keeper.leave()
   try {
+    if (keeper.teller !== null) await keeper.store.leaveEndings(keeper.id, { except: [] })
     if (keeper.isJoined) await keeper.store.unregister(keeper.id, Date.now())
   } finally {
     await keeper.wakeSocket?.close()
@@ -111,5 +118,5 @@ function treesWithoutRun(keeper: Keeper): SupervisedTree[] {
 }
 
 function longest(all: readonly Bounds[]): number {
-  return Math.max(0, ...all.map(({ grace, killBound, drainBound }) => grace + killBound + drainBound))
+  return Math.max(0, ...all.map(timeToEnd))
 }

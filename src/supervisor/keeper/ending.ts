@@ -3,10 +3,11 @@ import type { Bounds } from '../../runs/bounds.js'
 import type { Cause } from '../../runs/causes.js'
 import type { Outcome } from '../../runs/outcome.js'
 import { advance } from '../../runs/transitions.js'
-import type { Finished, Stop } from '../../store/contract.js'
+import type { Finished } from '../../store/ending-contract.js'
+import type { Stop } from '../../store/records.js'
 import { after, settlesWithin } from '../../timers.js'
-import type { TreeEnding } from '../messages.js'
 import { runError } from '../run-error.js'
+import type { TreeEnding } from '../tree-request.js'
 import type { Keeper } from './keeper.js'
 import { tellRefused } from './refused.js'
 import type { SupervisedRun } from './run.js'
@@ -32,7 +33,8 @@ export function endRun(keeper: Keeper, run: SupervisedRun, stop: Stop): Promise<
   run.stop = stop
   run.disarm()
   run.refuseLaunches()
-  if (keeper.places.withdraw(run)) run.markSettled()
+  // Its callback has not been called, and will not be.
+  if (keeper.places.withdraw(run) || run.isBeginning) run.markSettled()
   run.ending = end(keeper, run, stop)
   return run.ending
 }
@@ -45,6 +47,7 @@ async function end(keeper: Keeper, run: SupervisedRun, asked: Stop): Promise<Out
   const stop = await recordStopping(keeper, run, asked)
   keeper.news.stops(run, stop)
   const bounds = boundsOf(run, stop)
+  run.clock.stop(bounds)
 
   // 2. Terminate.
   if (stop.cause !== 'lost') abort(keeper, run)
@@ -57,6 +60,7 @@ async function end(keeper: Keeper, run: SupervisedRun, asked: Stop): Promise<Out
   await settlesWithin(bounds.grace, Promise.race([quiet, run.hurried.promise]))
 
   // 4. Kill.
+  run.clock.graceIsOver()
   const killed = run.kill()
   await settlesWithin(bounds.killBound, run.emptied())
 
@@ -135,8 +139,11 @@ async function recordStopping(keeper: Keeper, run: SupervisedRun, asked: Stop): 
 async function finish(keeper: Keeper, run: SupervisedRun, stop: Stop): Promise<Finished> {
   const disarm = after(storeBound, () => keeper.unstored(run))
   try {
-    return await storeEnding(keeper, run.held(), run.endingRecord(stop, Date.now()), () =>
-      endSubagents(keeper, run.id, boundsOf(run, stop)),
+    return await storeEnding(
+      keeper,
+      run.held(),
+      run.endingRecord(stop, keeper.teller?.telling ?? null, Date.now()),
+      () => endSubagents(keeper, run.id, boundsOf(run, stop)),
     )
   } catch (error) {
     if (!isCoppiceError(error, 'run_lost')) throw error

@@ -1,4 +1,4 @@
-import type { SupervisorRecord } from '../../store/contract.js'
+import type { SupervisorRecord } from '../../store/records.js'
 
 /**
  * Since when other supervisors have been silent, as this process has watched it: by a monotonic clock of its own, since

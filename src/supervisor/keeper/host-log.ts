@@ -1,5 +1,6 @@
 import { isCoppiceError, toErrorMessage } from '../../errors.js'
-import type { LoggedError, LogLevel, SendToHost } from '../messages.js'
+import type { LogLevel } from '../keeper-settings.js'
+import type { LoggedError, SendToHost } from '../messages.js'
 import type { Log } from './log.js'
 
 /** Lines on their way to a host that has not taken them: its loop is blocked, or it is slower than what happens. */

@@ -1,13 +1,20 @@
-/** Milliseconds between two signs of life. */
+import { untilTick } from '../../timers.js'
+import { idleTick } from '../loop-delay.js'
+
+/** Milliseconds between two signs of life of a host that works. */
 const every = 1000
 /** A host that answers later than this was blocked: less is any program's ordinary work. */
 const noticeable = 200
+/** A stall of at least so long may be called one some seconds too early, where the host was blocked meanwhile. */
+export const longStall = 60_000
 /** Of more blocked times than these the oldest are forgotten; they count for stalls of longer ago than anybody asks. */
 const mostRemembered = 1000
 
 export interface HostLoopEvents {
   /** Asks the host for a sign of life, which comes as `answered`. */
   ask(): void
+  /** Whether it matters to somebody, within seconds, from when on the host is blocked: that is known from a question on. */
+  countsSeconds(): boolean
   /** The host has not answered for as long as it may; once for each time that it is blocked. */
   onStuck(milliseconds: number): void
   /** It was stuck, and answers again. */
@@ -15,8 +22,8 @@ export interface HostLoopEvents {
 }
 
 /**
- * Whether the host's event loop turns, seen from the keeper's thread: the host is asked for a sign of life each second, one
- * question at a time.
+ * Whether the host's event loop turns, seen from the keeper's thread: the host is asked for a sign of life each second, and
+ * every four seconds while it idles, one question at a time.
  */
 export class HostLoop {
   readonly #events: HostLoopEvents
@@ -24,9 +31,13 @@ export class HostLoop {
   readonly #now: () => number
   readonly #blocked: Array<{ readonly from: number; readonly until: number }> = []
   #turnedAt: number
+  /** In how many milliseconds after that the next turn is due. */
+  #due = every
   #askedAt: number | null = null
   #isStuck = false
-  #timer: NodeJS.Timeout | null = null
+  /** As it said last. */
+  #idles = false
+  #timer: NodeJS.Timeout | undefined
 
   /** `timeout`: after how many milliseconds without an answer it is stuck. */
   constructor(events: HostLoopEvents, timeout: number, now: () => number = () => performance.now()) {
@@ -36,12 +47,29 @@ export class HostLoop {
     this.#turnedAt = now()
   }
 
+  /** From now on, until its thread ends. */
   start(): void {
-    this.#timer = setInterval(() => this.turn(), every)
+    this.#armFor(every)
   }
 
-  stop(): void {
-    if (this.#timer !== null) clearInterval(this.#timer)
+  #armFor(delay: number): void {
+    clearTimeout(this.#timer)
+    this.#due = this.#now() - this.#turnedAt + delay
+    this.#timer = setTimeout(() => {
+      this.turn()
+      this.#arm()
+    }, delay)
+  }
+
+  /**
+   * One that idles is not looked at again within a second of a question, only to see that it has answered: a timer that was put
+   * off wakes its thread up all the same. But one that has not answered by the next look is, whatever it did before.
+   */
+  #arm(): void {
+    const isOverdue = this.blockedFor > 0
+    const mayBeLate =
+      this.#idles && !isOverdue && this.#timeout >= 2 * idleTick && !this.#events.countsSeconds()
+    this.#armFor(mayBeLate ? untilTick(idleTick) : every)
   }
 
   turn(): void {
@@ -62,12 +90,13 @@ export class HostLoop {
     const now = this.#now()
     const since = this.#turnedAt
     this.#turnedAt = now
-    if (now - since < every + noticeable) return
+    if (now - since < this.#due + noticeable) return
     this.#remember(since, now)
     if (this.#askedAt !== null) this.#askedAt = now
   }
 
-  answered(): void {
+  /** `idles`: its loop has done next to nothing for a while. */
+  answered(idles = false): void {
     if (this.#askedAt === null) return
     const from = this.#askedAt
     const until = this.#now()
@@ -75,6 +104,28 @@ export class HostLoop {
     if (until - from >= noticeable) this.#remember(from, until)
     if (this.#isStuck) this.#events.onBack(until - from)
     this.#isStuck = false
+    const beganToWork = this.#idles && !idles
+    this.#idles = idles
+    if (beganToWork) this.#lookSoon()
+  }
+
+  /** Somebody stalls after so many milliseconds, from now on. */
+  counts(stallTimeout: number): void {
+    if (stallTimeout < longStall) this.#lookSoon()
+  }
+
+  /** Somebody wants to know whether it turns: of an idle host that is known from the last tick on, and of this moment by asking. */
+  askNow(): void {
+    if (this.#askedAt === null) {
+      this.#askedAt = this.#now()
+      this.#events.ask()
+    }
+    this.#lookSoon()
+  }
+
+  #lookSoon(): void {
+    const left = this.#turnedAt + this.#due - this.#now()
+    if (this.#timer !== undefined && left > every) this.#armFor(every)
   }
 
   #remember(from: number, until: number): void {

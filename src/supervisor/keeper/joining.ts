@@ -1,4 +1,5 @@
 import { handOver } from './admitted.js'
+import { doingOf } from './doing.js'
 import { healthOf } from './health.js'
 import type { Keeper } from './keeper.js'
 import { recoverAll } from './recovery.js'
@@ -13,6 +14,7 @@ export async function join(keeper: Keeper, ttl: number, runtimeDir: string): Pro
   keeper.onAdmitted = (admitted) => handOver(keeper, admitted)
   keeper.wakeSocket = await WakeSocket.open(runtimeDir, keeper.id, {
     health: () => healthOf(keeper),
+    doing: (run) => doingOf(keeper, run),
     onNews: (run) => keeper.lookout.newsOf(run),
     isLive: (run) => keeper.runs.has(run) || keeper.recoveries.has(run),
   }).catch((error) => {
@@ -20,10 +22,12 @@ export async function join(keeper: Keeper, ttl: number, runtimeDir: string): Pro
     return null
   })
   const { id, host, identity, store, subagents } = keeper
+  keeper.ttl = ttl
   const now = Date.now()
   const socket = keeper.wakeSocket?.path ?? null
   const record = { id, host, identity, socket, ttl, startedAt: now, renewedAt: now, blockedSince: null }
   await leased(store.register(record, subagents))
+  keeper.record = record
   keeper.isJoined = true
   // Until the very end: trees that a close gives their grace are leased as well.
   keeper.renewNow = () => leased(store.renew(id, Date.now(), blockedSince(keeper)))
@@ -40,7 +44,7 @@ export async function join(keeper: Keeper, ttl: number, runtimeDir: string): Pro
     )
   const renewing = setInterval(renew, ttl / 3)
   keeper.left.then(() => clearInterval(renewing))
-  recoverAll(keeper).catch(warn)
+  keeper.recovered = recoverAll(keeper).catch(warn)
   cleanRuntimeFolder(runtimeDir).catch(warn)
 
   /** A lease counts from the moment in which its renewal was asked for: from when on is the store's to say. */

@@ -1,5 +1,5 @@
-import type { StoredRun, SupervisorRecord } from '../../store/contract.js'
-import { after } from '../../timers.js'
+import type { StoredRun, SupervisorRecord } from '../../store/records.js'
+import { after, untilTick } from '../../timers.js'
 import { admitAgain } from './admission.js'
 import { begin, loseWaiting } from './admitted.js'
 import { endRun } from './ending.js'
@@ -10,8 +10,8 @@ import type { SupervisedRun } from './run.js'
 import { onDeath } from './wake.js'
 
 /**
- * The safety net: what a lost wake-up costs at most. Wake-ups come by socket, so that in the ordinary course
- * nothing waits for this.
+ * Milliseconds, once and a half as many at most: the safety net, what a lost wake-up costs. Wake-ups come by socket, so that
+ * in the ordinary course nothing waits for this.
  */
 const lookEvery = 2000
 /** After a look that failed: what it would have seen may be a cancel. */
@@ -47,6 +47,8 @@ export class Lookout {
   newsOf(id: string): void {
     const run = this.#keeper.runs.get(id)
     if (run?.isStored) reconcile(this.#keeper, run).catch(() => this.news())
+    // Others see it as soon as it is committed, and may have given it its session before we hear that it is on the disk.
+    else if (run !== undefined) void run.stored.promise.then(() => this.newsOf(id))
   }
 
   /**
@@ -97,8 +99,9 @@ export class Lookout {
   }
 
   #armFor(delay: number): void {
-    if (this.#keeper.isClosing || this.#keeper.runs.size === 0) return
-    this.#disarm = after(delay, () => this.news())
+    if (this.#keeper.isClosing || (this.#keeper.runs.size === 0 && this.#keeper.teller === null)) return
+    const pause = delay === lookEvery ? untilTick(delay) : delay
+    this.#disarm = after(pause, () => this.news())
   }
 
   async #lookOnce(): Promise<void> {
@@ -110,8 +113,10 @@ export class Lookout {
       keeper.heartbeats.keepOnly(all)
       this.#others = all.filter(({ id }) => id !== keeper.id)
       this.#version = version
+      keeper.teller?.look()
     }
-    if (!keeper.hasWaiting()) return
+    // Whoever tells endings tells those of the dead as well.
+    if (!keeper.hasWaiting() && keeper.teller === null) return
     // Not awaited: a recovery takes as long as the trees that it ends.
     for (const other of this.#others) void this.#recover(other)
     this.#watchDeaths(this.#others)
@@ -136,9 +141,13 @@ export class Lookout {
     }
     for (const socket of sockets) {
       if (this.#watched.has(socket)) continue
-      const unwatch = onDeath(socket, () => {
-        this.#watched.delete(socket)
-        this.news()
+      const unwatch = onDeath(socket, {
+        own: this.#keeper.wakeSocket?.path ?? null,
+        onNews: (run) => this.newsOf(run),
+        onEnd: () => {
+          this.#watched.delete(socket)
+          this.news()
+        },
       })
       this.#watched.set(socket, unwatch)
     }
@@ -147,7 +156,7 @@ export class Lookout {
 
 /** Brings what this keeper thinks of its runs in line with what the store says. */
 async function reconcileAll(keeper: Keeper): Promise<void> {
-  const before = keeper.unfinishedRuns()
+  const before = [...keeper.unfinishedRuns(), ...keeper.stoppingRuns()]
   if (before.length === 0) return
   const live = await keeper.store.runs({ supervisor: keeper.id, state: 'live' })
   const stored = new Map(live.map((run) => [run.id, run] as const))
@@ -155,8 +164,10 @@ async function reconcileAll(keeper: Keeper): Promise<void> {
 }
 
 async function reconcile(keeper: Keeper, run: SupervisedRun, seen?: StoredRun): Promise<void> {
-  if (run.ending !== null) return
+  if (run.ending !== null && run.progress.state !== 'stopping') return
   const now = seen ?? (await keeper.store.run(run.id))
+  // Somebody else wants the rest of its grace skipped.
+  if (run.ending !== null && now?.outcome === null && now.stop?.grace === 0) run.hurried.resolve()
   // What has ended or begun to end meanwhile by our own hand needs nothing.
   if (now !== null && run.ending === null) apply(keeper, run, now)
 }
@@ -171,6 +182,7 @@ function apply(keeper: Keeper, run: SupervisedRun, now: StoredRun): void {
   } else if (now.fence !== null) {
     begin(keeper, run, now.fence)
     if (now.stop !== null) void endRun(keeper, run, now.stop)
+    else if (now.inbox) keeper.send({ type: 'message', run: run.id })
   }
 }
 

@@ -4,9 +4,11 @@ import { openContainment } from '../../containment/open.js'
 import { self } from '../../containment/processes/processes.js'
 import { CoppiceError, type ErrorMessage, isCoppiceError, toErrorMessage } from '../../errors.js'
 import { newIdentifier } from '../../identifiers.js'
-import type { ThrownRecord } from '../../store/contract.js'
 import { openStore } from '../../store/open.js'
-import type { Call, KeeperSettings, SendToHost, ToKeeper } from '../messages.js'
+import type { ThrownRecord } from '../../store/records.js'
+import type { Call } from '../calls.js'
+import type { HostThread, KeeperSettings } from '../keeper-settings.js'
+import type { SendToHost, ToKeeper } from '../messages.js'
 import { handlers } from './calls.js'
 import { hasten } from './closing.js'
 import { endRun } from './ending.js'
@@ -15,8 +17,10 @@ import { join } from './joining.js'
 import { Keeper } from './keeper.js'
 import { openLog } from './log.js'
 import { News } from './news.js'
+import { keepPruning } from './retention.js'
 import type { SupervisedRun } from './run.js'
 import { StoppedWriters } from './stopped-writer.js'
+import { Teller } from './teller.js'
 import { endTree } from './tree.js'
 
 /** The keeper's thread: opens what it needs, then does what the host's messages say. */
@@ -25,7 +29,7 @@ const port = parentPort
 if (port === null) throw new Error('the keeper runs in a worker thread')
 const send: SendToHost = (message, transfer) => port.postMessage(message, transfer)
 
-const settings = workerData as KeeperSettings
+const settings = workerData as KeeperSettings & HostThread
 const id = newIdentifier('s')
 const hostLog = settings.hostLog === null ? null : new HostLog(id, settings.hostLog, send)
 
@@ -38,7 +42,19 @@ open(settings, id, hostLog, send).then(
 )
 
 async function open(
-  { store: settings, containment: kind, logLevel, loopTimeout, listened, budget, subagents }: KeeperSettings,
+  {
+    store: settings,
+    containment: kind,
+    logLevel,
+    loopTimeout,
+    listened,
+    budget,
+    subagents,
+    hostThread,
+    maxTries,
+    telling,
+    keep,
+  }: KeeperSettings & HostThread,
   id: string,
   hostLog: HostLog | null,
   send: SendToHost,
@@ -51,10 +67,11 @@ async function open(
   process.on('unhandledRejection', (error) => log.error({ err: error }, 'a rejection that nobody handled'))
   // Whoever only looks launches nothing, and ends nothing that others left.
   const wanted = settings?.observe ? 'group' : kind
-  const containment = await openContainment(wanted, (why) => log.warn({}, why))
+  const containment = await openContainment(wanted, (why) => log.warn({}, why), { hostThread })
   const identity = await self()
   const host = hostname()
-  const parts = { id, host, identity, containment, log, news, closeLog, send, loopTimeout, budget, subagents }
+  const limits = { loopTimeout, budget, subagents, maxTries, keep }
+  const parts = { id, host, identity, containment, log, news, closeLog, send, ...limits }
   if (settings === null) return watching(new Keeper({ ...parts, store: null }))
   const writers = new StoppedWriters(identity, log)
   const store = await openStore(settings.location, {
@@ -65,13 +82,16 @@ async function open(
   const keeper = new Keeper({ ...parts, store })
   for (const supervisor of settings.gone) keeper.bury(supervisor)
   if (settings.observe) return keeper
+  if (telling !== null) keeper.teller = new Teller(keeper, telling)
   await join(keeper, settings.ttl, settings.runtimeDir)
+  keepPruning(keeper)
   return watching(keeper)
 }
 
 function watching(keeper: Keeper): Keeper {
   keeper.hostLoop.start()
   keeper.ownDelay.start()
+  keeper.memory.start()
   return keeper
 }
 
@@ -82,7 +102,11 @@ function receive(keeper: Keeper, hostLog: HostLog | null, message: ToKeeper): vo
       break
     case 'settled': {
       const run = keeper.runs.get(message.run)
-      if (run !== undefined) settled(keeper, run, message.error)
+      if (run === undefined) keeper.settledLate()
+      else {
+        run.through = message.through
+        settled(keeper, run, message.error)
+      }
       break
     }
     case 'stdin':
@@ -104,11 +128,21 @@ function receive(keeper: Keeper, hostLog: HostLog | null, message: ToKeeper): vo
       hostLog?.taken(message.count)
       break
     case 'alive':
-      keeper.hostLoop.answered()
+      keeper.hostTimes = message.loop
+      keeper.hostLoop.answered(message.idles)
       break
+    case 'label': {
+      const run = keeper.runs.get(message.run)
+      if (run !== undefined) run.label = message.label
+      break
+    }
     case 'still':
+      keeper.stillness.heard(message.of, message.still)
       keeper.runs.get(message.of)?.stallWatch?.heard(message.still)
       keeper.trees.get(message.of)?.heard(message.still)
+      break
+    case 'told':
+      keeper.teller?.told(message.ending, message.error)
       break
     case 'cancelTree': {
       keeper.launches.get(message.tree)?.(message.grace)

@@ -2,7 +2,7 @@ import type { CoppiceError } from '../../errors.js'
 import type { Proof } from '../../proof.js'
 import type { Outcome } from '../../runs/outcome.js'
 import type { State } from '../../runs/states.js'
-import type { Stop, StoredRun } from '../../store/contract.js'
+import type { Stop, StoredRun } from '../../store/records.js'
 import type { EventName, SupervisorEvents, Transition } from '../events.js'
 import type { EventMessage, SendToHost } from '../messages.js'
 import type { Log } from './log.js'
@@ -161,6 +161,11 @@ export class News {
       this.#log.error({ path, err: error }, 'the store takes no writes')
       this.#tell('storeTrouble', { ...this.#trouble, ended: false, at: this.#trouble.since })
     }
+  }
+
+  /** Since when the store has taken no writes, and why; null while it takes them. */
+  get storeTrouble(): { readonly since: string; readonly error: string } | null {
+    return this.#trouble && { since: this.#trouble.since, error: this.#trouble.error }
   }
 
   #storeWorks(): void {

@@ -14,6 +14,11 @@ export class Places {
     this.#budget = budget
   }
 
+  /** Whether a run would have its place at once. */
+  hasRoomFor({ request }: SupervisedRun): boolean {
+    return request.parent !== null || this.#taken.size < this.#budget.runs
+  }
+
   /** Calls `start` when the run has its place, at once where there is one. */
   take(run: SupervisedRun, start: () => void): void {
     if (run.request.parent !== null || this.#taken.size < this.#budget.runs) {

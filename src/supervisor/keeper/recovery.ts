@@ -2,13 +2,15 @@ import { rm } from 'node:fs/promises'
 import ms from 'ms'
 import { isAlive } from '../../containment/processes/identity.js'
 import { isCoppiceError } from '../../errors.js'
-import type { EndingRecord, Hold, StoredRun, SupervisorRecord } from '../../store/contract.js'
+import type { EndingRecord } from '../../store/ending-contract.js'
+import type { Hold, StoredRun, SupervisorRecord } from '../../store/records.js'
+import { delay } from '../../timers.js'
 import type { Keeper } from './keeper.js'
 import { lastWordBeside, unknownWords } from './last-words.js'
 import { tellRefused } from './refused.js'
 import { storeEnding } from './store-ending.js'
 import { endSubagents } from './subagents.js'
-import { tellNews } from './wake.js'
+import { lookAtSupervisors } from './supervisors.js'
 
 /**
  * What an owner left that is gone: its runs are claimed, their trees swept, and then ended as `lost`, which frees their
@@ -21,6 +23,34 @@ import { tellNews } from './wake.js'
 export async function recoverAll(keeper: Keeper): Promise<void> {
   const supervisors = await keeper.store.supervisors()
   await Promise.allSettled(supervisors.map((supervisor) => recoverOwner(keeper, supervisor)))
+}
+
+/** How often one that is silent is looked at: what it would write is no event for anybody. */
+const lookEvery = 250
+
+/**
+ * As `recoverAll`, and resolves when that is done: first what dead supervisors left, then, for `patience` milliseconds at
+ * most, what those hold that do not renew, as their leases come to an end. Resolves to the runs of supervisors that do not
+ * answer and hold them still.
+ */
+export async function recoverWithin(keeper: Keeper, patience: number): Promise<StoredRun[]> {
+  const until = performance.now() + patience
+  for (;;) {
+    await recoverAll(keeper)
+    const left = await heldBySilent(keeper)
+    if (left.length === 0 || performance.now() >= until) return left
+    await delay(lookEvery)
+  }
+}
+
+async function heldBySilent(keeper: Keeper): Promise<StoredRun[]> {
+  const silent = (await lookAtSupervisors(keeper)).filter(
+    ({ record, health }) => record.id !== keeper.id && health === null,
+  )
+  const runs = await Promise.all(
+    silent.map(({ record }) => keeper.store.runs({ supervisor: record.id, state: 'live' })),
+  )
+  return runs.flat().filter(({ state }) => state !== 'waiting')
 }
 
 /**
@@ -36,6 +66,8 @@ export async function recoverOwner(keeper: Keeper, supervisor: SupervisorRecord)
   await Promise.all(ours.map((run) => recoverIfGone(keeper, run)))
   if (gone !== 'dead') return true
   await keeper.store.unregister(supervisor.id, Date.now())
+  // What it was to tell is anybody's now.
+  keeper.teller?.look()
   if (supervisor.socket !== null) await rm(supervisor.socket, { force: true })
   return true
 }
@@ -52,9 +84,10 @@ export async function recoverIfGone(keeper: Keeper, run: StoredRun): Promise<boo
     if (hold === null) return
     if (run.state === 'waiting') {
       keeper.news.recovered(run, { state: 'lost', cause: 'lost' }, { killed: 0, proof: null })
+      keeper.teller?.look()
       return
     }
-    await endClaimed(keeper, run, hold, `its supervisor, pid ${identity.pid}, ${why}`)
+    await endForSure(keeper, run, hold, `its supervisor, pid ${identity.pid}, ${why}`)
   })
   return true
 }
@@ -65,8 +98,8 @@ export async function recoverByForce(keeper: Keeper, run: StoredRun): Promise<vo
   await once(keeper, run, async () => {
     const hold = await keeper.store.takeOverByForce(run.id, keeper.id, Date.now())
     if (hold === null) return
-    if (socket !== null) tellNews(socket, run.id)
-    await endClaimed(keeper, run, hold, `taken from its supervisor, pid ${identity.pid}, by force`)
+    if (socket !== null) keeper.tellNews(socket, run.id)
+    await endForSure(keeper, run, hold, `taken from its supervisor, pid ${identity.pid}, by force`)
   })
 }
 
@@ -89,6 +122,22 @@ async function howGone(keeper: Keeper, supervisor: SupervisorRecord): Promise<'d
   if (id === keeper.id) return null
   if (keeper.isBuried(id) || (host === keeper.host && (await isAlive(identity)) === 'dead')) return 'dead'
   return keeper.heartbeats.silenceOf(supervisor) >= ttl ? 'silent' : null
+}
+
+/**
+ * The run is ours from the claim on, and its owner lives: nobody else would ever end it. So what goes wrong on the way to its
+ * end is tried again.
+ */
+async function endForSure(keeper: Keeper, run: StoredRun, hold: Hold, why: string): Promise<void> {
+  for (let pause = 100; ; pause = Math.min(pause * 2, 5000)) {
+    try {
+      return await endClaimed(keeper, run, hold, why)
+    } catch (error) {
+      if (isCoppiceError(error, 'run_lost') || isCoppiceError(error, 'supervisor_closed')) throw error
+      keeper.log.error({ run: run.id, err: error }, 'could not end a run that was taken over; trying again')
+    }
+    await delay(pause)
+  }
 }
 
 /** The run is ours: its trees are ended, and then the run. */
@@ -120,6 +169,9 @@ async function endClaimed(keeper: Keeper, run: StoredRun, hold: Hold, why: strin
     trees: known,
     tree: known === 0 ? null : { proof: report.proof, survivors: report.survivors },
     error: null,
+    begun: null,
+    through: [],
+    telling: keeper.teller?.telling ?? null,
     at: Date.now(),
   }
   const { outcome, admitted, refused } = await storeEnding(keeper, hold, ending, () =>

@@ -1,19 +1,21 @@
 import type { ErrorDetails } from '../../errors.js'
 import { type Breaker, retryAfter } from '../../runs/breaker.js'
-import type { Finished, Refused, StoredRun } from '../../store/contract.js'
+import type { Refused } from '../../store/admission-contract.js'
+import type { Finished } from '../../store/ending-contract.js'
+import type { StoredRun } from '../../store/records.js'
 import { endedWaiting } from './admitted.js'
 import type { Keeper } from './keeper.js'
 import type { SupervisedRun } from './run.js'
-import { tellNews } from './wake.js'
 
 /** What the caller of a run is told that was refused. */
-export function detailsOf({ holder, queueLength, ring, breaker, limit }: Refused): ErrorDetails {
+export function detailsOf({ holder, queueLength, ring, breaker, limit, tries }: Refused): ErrorDetails {
   return {
     ...holderDetails(holder),
     queueLength,
     ...(ring === null ? {} : { ring }),
     ...breakerDetails(breaker),
     ...(limit === null ? {} : { limit }),
+    ...(tries === undefined ? {} : { tries }),
   }
 }
 
@@ -33,7 +35,7 @@ function breakerDetails(breaker: Breaker | null): ErrorDetails {
 export function tellRefused(keeper: Keeper, refused: Finished['refused']): void {
   for (const { run, socket } of refused) {
     if (keeper.runs.has(run)) keeper.lookout.newsOf(run)
-    else if (socket !== null) tellNews(socket, run)
+    else if (socket !== null) keeper.tellNews(socket, run)
   }
 }
 

@@ -1,23 +1,23 @@
 import { CoppiceError } from '../../errors.js'
-import type { Bounds } from '../../runs/bounds.js'
+import { timeToEnd } from '../../runs/bounds.js'
 import type { Outcome } from '../../runs/outcome.js'
-import type { StoredRun } from '../../store/contract.js'
-import { after, deferred, settlesWithin } from '../../timers.js'
+import type { StoredRun } from '../../store/records.js'
+import { after, deferred, delay, settlesWithin } from '../../timers.js'
 import type { Keeper } from './keeper.js'
 import { recoverIfGone } from './recovery.js'
 import type { SupervisedRun } from './run.js'
-import { tellNews, watchRun } from './wake.js'
+import { watchRun } from './wake.js'
 
 /** The outcome of a run of another supervisor, as soon as there is one. */
 export async function outcomeOfOthers(keeper: Keeper, stored: StoredRun): Promise<Outcome> {
   const { socket } = stored.supervisor
-  if (stored.outcome === null && socket !== null) tellNews(socket, stored.id)
+  if (stored.outcome === null && socket !== null) keeper.tellNews(socket, stored.id)
   for (let run: StoredRun | null = stored; run !== null; run = await keeper.store.run(run.id)) {
     if (run.outcome !== null) return run.outcome
     if (await recoverIfGone(keeper, run)) continue
     await endOrAWhile(run)
     // Whoever answers at once, for whatever reason, is not asked without a pause.
-    await new Promise<void>((resolve) => after(20, resolve))
+    await delay(20)
   }
   throw new CoppiceError('run_ended', `run ${stored.id} is no longer in the store`, { run: stored.id })
 }
@@ -43,10 +43,6 @@ export async function outcomeOfLost(keeper: Keeper, run: SupervisedRun): Promise
   const theirs = outcomeOfOthers(keeper, stored).catch(() => null)
   await settlesWithin(Math.max(timeToEnd(run.bounds), timeToEnd(keeper.bounds)), theirs)
   return (await Promise.race([theirs, null])) ?? untold(run, stored)
-}
-
-function timeToEnd({ grace, killBound, drainBound }: Bounds): number {
-  return grace + killBound + drainBound
 }
 
 function untold(run: SupervisedRun, stored: StoredRun | null): Outcome {

@@ -3,10 +3,14 @@ import { worstProof } from '../../proof.js'
 import type { Bounds } from '../../runs/bounds.js'
 import type { Outcome } from '../../runs/outcome.js'
 import type { Progress } from '../../runs/transitions.js'
-import type { EndingRecord, Hold, Stop, ThrownRecord } from '../../store/contract.js'
+import type { EndingRecord, Telling } from '../../store/ending-contract.js'
+import type { Hold, Stop, ThrownRecord } from '../../store/records.js'
+import type { RequestFacts } from '../../store/request-contract.js'
 import { type Deferred, deferred } from '../../timers.js'
-import type { RunRequest, TreeEnding } from '../messages.js'
+import type { RunRequest } from '../calls.js'
 import { runError } from '../run-error.js'
+import type { TreeEnding } from '../tree-request.js'
+import { RunClock } from './run-clock.js'
 import type { StallWatch } from './stall-watch.js'
 import type { SupervisedTree } from './tree.js'
 
@@ -51,7 +55,19 @@ export class SupervisedRun {
   #stopping: AbortController | null = null
   /** Whether its callback may run: it has its session, and a place. */
   hasBegun = false
+  /** Between: its try is being counted. */
+  isBeginning = false
+  /** Whether its admission has counted as a try of its request. */
+  isCounted = false
+  /** Of its request, as the store has it. */
+  facts: RequestFacts | null = null
+  /** Messages that are through where its callback has returned. */
+  through: readonly string[] = []
   #disarm: () => void = () => {}
+  /** When it is to be over, as far as that is known. */
+  readonly clock = new RunClock()
+  /** The latest that its callback said with `progress`. */
+  label: string | null = null
   /** From admission until it stops. */
   stallWatch: StallWatch | null = null
 
@@ -183,7 +199,7 @@ export class SupervisedRun {
     return this.#launches.size
   }
 
-  endingRecord(stop: Stop, at: number): EndingRecord {
+  endingRecord(stop: Stop, telling: Telling | null, at: number): EndingRecord {
     const reports = this.#reports.map(({ report }) => report)
     return {
       cause: stop.cause,
@@ -199,6 +215,9 @@ export class SupervisedRun {
               survivors: reports.flatMap(({ survivors }) => survivors),
             },
       error: this.thrown,
+      begun: this.hasBegun,
+      through: this.through,
+      telling,
       at,
     }
   }

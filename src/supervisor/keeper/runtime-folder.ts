@@ -10,20 +10,27 @@ const youngestWord = 7 * 24 * 60 * minute
 
 /**
  * Removes what supervisors left that crashed, of whichever state: sockets that nobody answers, and old words about the
- * ends of trees. Everything else in the folder is left alone.
+ * ends of trees. Everything else in the folder is left alone. Resolves to the paths that were removed.
  */
-export async function cleanRuntimeFolder(folder: string): Promise<void> {
+export async function cleanRuntimeFolder(folder: string): Promise<string[]> {
+  const left = await leftInRuntimeFolder(folder)
+  await Promise.all(left.map((path) => rm(path, { force: true })))
+  return left
+}
+
+/** The paths of what nobody needs any more. */
+export async function leftInRuntimeFolder(folder: string): Promise<string[]> {
   const names = await readdir(folder).catch(() => [])
-  await Promise.all(
+  const left = await Promise.all(
     names.map(async (name) => {
       const path = join(folder, name)
-      if (/^s[0-9a-z]+\.sock$/.test(name)) {
-        if ((await isOlder(path, youngestSocket)) && (await isDead(path))) await rm(path, { force: true })
-      } else if (/^[0-9a-z]+(\.\d+)?\.end$/.test(name)) {
-        if (await isOlder(path, youngestWord)) await rm(path, { force: true })
-      }
+      if (/^s[0-9a-z]+\.sock$/.test(name))
+        return (await isOlder(path, youngestSocket)) && (await isDead(path)) ? [path] : []
+      if (/^[0-9a-z]+(\.\d+)?\.end$/.test(name)) return (await isOlder(path, youngestWord)) ? [path] : []
+      return []
     }),
   )
+  return left.flat()
 }
 
 async function isOlder(path: string, age: number): Promise<boolean> {

@@ -2,7 +2,7 @@ import { signal } from '../../containment/processes/identity.js'
 import { readState } from '../../containment/processes/stat.js'
 import type { Identity } from '../../identity.js'
 import type { Store } from '../../store/contract.js'
-import { after, settlesWithin } from '../../timers.js'
+import { delay, settlesWithin } from '../../timers.js'
 import type { Log } from './log.js'
 
 /** Milliseconds. A write takes a few, of which most are the disk's. */
@@ -67,8 +67,7 @@ async function finishWrite(store: Store, identity: Identity): Promise<void> {
 
 async function unlocked(store: Store, identity: Identity): Promise<void> {
   const until = performance.now() + writeBound
-  while (performance.now() < until && (await holds(store, identity)))
-    await new Promise<void>((resolve) => after(lookEvery, resolve))
+  while (performance.now() < until && (await holds(store, identity))) await delay(lookEvery)
 }
 
 async function holds(store: Store, { pid }: Identity): Promise<boolean> {

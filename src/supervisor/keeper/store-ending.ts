@@ -1,6 +1,7 @@
 import { isCoppiceError } from '../../errors.js'
-import type { EndingRecord, Finished, Hold } from '../../store/contract.js'
-import { after } from '../../timers.js'
+import type { EndingRecord, Finished } from '../../store/ending-contract.js'
+import type { Hold } from '../../store/records.js'
+import { delay } from '../../timers.js'
 import type { Keeper } from './keeper.js'
 
 /**
@@ -17,7 +18,10 @@ export async function storeEnding(
   let isFirst = true
   for (let pause = 20; ; pause = Math.min(pause * 2, 2000)) {
     try {
-      return await keeper.store.finishIfHeld(hold, record)
+      const finished = await keeper.store.finishIfHeld(hold, record)
+      // In this very turn: endings are told in the order in which the store has answered.
+      keeper.teller?.ended(finished, record)
+      return finished
     } catch (error) {
       if (isCoppiceError(error, 'run_lost')) throw error
       // Once: how long it lasts is the store's own news.
@@ -29,6 +33,6 @@ export async function storeEnding(
       // An ending that cannot be written down as it is would be refused for ever; its cause still can.
       if (!isCoppiceError(error)) record = { ...record, message: null, error: null, tree: null }
     }
-    await new Promise<void>((resolve) => after(pause, resolve))
+    await delay(pause)
   }
 }

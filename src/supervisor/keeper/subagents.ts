@@ -1,9 +1,9 @@
-import type { Bounds } from '../../runs/bounds.js'
-import type { Stop, StoredRun } from '../../store/contract.js'
+import { type Bounds, timeToEnd } from '../../runs/bounds.js'
+import type { Stop, StoredRun } from '../../store/records.js'
 import { settlesWithin } from '../../timers.js'
 import { endOurs } from './admitted.js'
 import type { Keeper } from './keeper.js'
-import { recoverByForce } from './recovery.js'
+import { recoverByForce, recoverIfGone } from './recovery.js'
 import { outcomeOfOthers } from './run-of-others.js'
 
 /**
@@ -12,12 +12,11 @@ import { outcomeOfOthers } from './run-of-others.js'
  * within the parent's bounds is taken from it.
  */
 export async function endSubagents(keeper: Keeper, parent: string, bounds: Bounds): Promise<void> {
-  const { grace, killBound, drainBound } = bounds
   const children = await keeper.store.subagents(parent)
   await Promise.all(
     children.map(async (child) => {
-      const end = endSubagent(keeper, child, stopFor(parent, grace))
-      if (!(await settlesWithin(grace + killBound + drainBound, end))) await recoverByForce(keeper, child)
+      const end = endSubagent(keeper, child, stopFor(parent, bounds.grace))
+      if (!(await settlesWithin(timeToEnd(bounds), end))) await recoverByForce(keeper, child)
     }),
   )
 }
@@ -30,6 +29,11 @@ function stopFor(parent: string, grace: number): Stop {
 
 async function endSubagent(keeper: Keeper, child: StoredRun, stop: Stop): Promise<void> {
   const ours = keeper.runs.get(child.id)
-  if (ours !== undefined) await endOurs(keeper, ours, stop)
-  else await outcomeOfOthers(keeper, await keeper.store.requestCancel(child.id, stop, Date.now()))
+  if (ours !== undefined) {
+    await endOurs(keeper, ours, stop)
+    return
+  }
+  // One whose supervisor is gone was lost with it, before its parent could end it; it has no more grace for that.
+  await recoverIfGone(keeper, { ...child, stop: child.stop ?? stop })
+  await outcomeOfOthers(keeper, await keeper.store.requestCancel(child.id, stop, Date.now()))
 }

@@ -1,8 +1,9 @@
 import type { Tree, TreeReport } from '../../containment/contract.js'
 import type { Bounds } from '../../runs/bounds.js'
 import { after, deferred, settlesWithin } from '../../timers.js'
-import type { OutputStream, SendToHost, Stillness, TreeEnding, TreeRequest, TreeResult } from '../messages.js'
+import type { SendToHost, Stillness } from '../messages.js'
 import { Pump } from '../pump.js'
+import type { OutputStream, TreeEnding, TreeRequest, TreeResult } from '../tree-request.js'
 import { StallWatch } from './stall-watch.js'
 
 /** A tree under supervision: its ending, its output on the way to the host, its own time bound. */
@@ -72,6 +73,11 @@ export class SupervisedTree {
   /** Resolves when its root has exited and what it left lives on. */
   get lingering(): Promise<void> {
     return this.#lingering.promise
+  }
+
+  /** Milliseconds since its launch. */
+  get ageMs(): number {
+    return performance.now() - this.#launchedAt
   }
 
   get forced(): boolean {
@@ -212,6 +218,7 @@ export class SupervisedTree {
       const chunk = movable(bytes)
       this.#send({ type: 'output', tree, stream, chunk }, [chunk.buffer as ArrayBuffer])
     })
+    source.on('data', (chunk: Buffer) => pump.take(chunk))
     this.#pumps.set(stream, pump)
   }
 }
@@ -233,7 +240,7 @@ export async function endTree(tree: SupervisedTree, ended: TreeEnding, bounds: B
 }
 
 /** Node reads into slices of shared pools; only a buffer of its own can be transferred. */
-function movable(chunk: Buffer): Uint8Array {
+function movable(chunk: Uint8Array): Uint8Array {
   return chunk.byteLength === chunk.buffer.byteLength ? chunk : new Uint8Array(chunk)
 }
 

@@ -1,4 +1,4 @@
-import type { TreeRequest, TreeResult } from '../messages.js'
+import type { TreeRequest, TreeResult } from '../tree-request.js'
 import type { Keeper } from './keeper.js'
 import type { SupervisedRun } from './run.js'
 import type { TreePlace } from './tree-places.js'

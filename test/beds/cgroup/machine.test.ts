@@ -1,8 +1,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type Results, resultsOf, sum } from '../results.ts'
 import { type Machine, runInMachine } from './machine.ts'
-import { type Results, resultsOf, sum } from './results.ts'
 
 /** What the bed says is true also where its machine does not do as it was told: nothing that did not run counts as passed. */
 describe('a machine', () => {

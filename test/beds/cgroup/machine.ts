@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { exec } from 'coppice/exec'
-import { type Results, resultsOf } from './results.ts'
+import { type Results, resultsOf } from '../results.ts'
 
 const checkout = fileURLToPath(new URL('../../../', import.meta.url)).replace(/\/$/, '')
 const shim = join(checkout, 'native-helpers/build/whole-registers.so')

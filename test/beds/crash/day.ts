@@ -34,6 +34,7 @@ export interface Survived {
 export interface Planted {
   readonly mutant: string
   readonly patience: number
+  readonly grace?: string
 }
 
 /** Lives the day up to the point, has it recovered, and judges what came of it. */
@@ -48,12 +49,16 @@ export async function survive(scene: Scene, point: Point, planted?: Planted): Pr
     .filter(({ state, id }) => terminal.test(state) && carriers(id).length > 0)
     .map(({ id, state }) => `${id} is ${state} and has living processes`)
   const crashed = [isReached(point, facts, stderr)]
-  for (const step of point.recoverySteps ?? [])
-    crashed.push((await reopen(scene, place, atCrash.runs, step).exited).signal === 'SIGKILL')
+  const cutShort: (readonly ReopenFact[])[] = []
+  for (const step of point.recoverySteps ?? []) {
+    const killed = await reopen(scene, place, atCrash.runs, step).exited
+    crashed.push(killed.signal === 'SIGKILL')
+    cutShort.push(factsIn<ReopenFact>(killed.stdout))
+  }
   const started = Array.from({ length: point.recoverers ?? 1 }, () => reopen(scene, place, atCrash.runs))
   const ends = await Promise.all(started.map(({ exited }) => exited))
   const reopenings = ends.map(({ stdout }) => factsIn<ReopenFact>(stdout))
-  const crash: Crash = { facts, atCrash, outlived, reopenings, after: rowsOf(place.state) }
+  const crash: Crash = { facts, atCrash, outlived, cutShort, reopenings, after: rowsOf(place.state) }
   const said = ends.flatMap(({ code, stderr }) =>
     code === 0 ? [] : [`a reopening says: ${stderr.slice(0, 600)}`],
   )
@@ -117,8 +122,13 @@ function newPlace(scene: Scene, planted?: Planted): Place {
   mkdirSync(join(folder, 'state'), { recursive: true })
   const env = { COPPICE_STATE: state, XDG_RUNTIME_DIR: folder }
   if (planted === undefined) return { folder, state, env, patience: 20_000 }
-  const { mutant, patience } = planted
-  const faulty = { ...env, NODE_OPTIONS: `--import ${namedSteps}`, COPPICE_MUTANT: mutant }
+  const { mutant, patience, grace } = planted
+  const faulty = {
+    ...env,
+    NODE_OPTIONS: `--import ${namedSteps}`,
+    COPPICE_MUTANT: mutant,
+    COPPICE_DAY_GRACE: grace,
+  }
   return { folder, state, env: faulty, patience }
 }
 

@@ -9,10 +9,28 @@ export type Fact =
   | { readonly stopping: string; readonly cause: string }
   | { readonly returns: string }
   | { readonly outcome: Outcome }
+  | { readonly accepted: string }
+  | MessageFact
   | { readonly closed: true }
+
+/** What either kind of program says of messages. */
+export type MessageFact =
+  | { readonly begun: { readonly request: string; readonly run: string; readonly fence: number } }
+  | {
+      readonly told: {
+        readonly run: string
+        readonly session: string | null
+        readonly fence: number | null
+        readonly state: string
+        readonly request: string | null
+        /** Messages that it had done. */
+        readonly through: readonly string[]
+      }
+    }
 
 /** What a program says that reopens the state. */
 export type ReopenFact =
+  | MessageFact
   | {
       readonly turn: {
         readonly time: 'first' | 'second'

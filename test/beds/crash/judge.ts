@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Outcome } from 'coppice'
 import type { Fact, ReopenFact, TranscriptLine } from './facts.ts'
+import { messageChecks } from './judge-messages.ts'
 import type { Rows, RunRow } from './rows.ts'
 
 /** A crash as it is seen from outside: what was acknowledged before it, what stood in the file, what came of it. */
@@ -10,15 +11,17 @@ export interface Crash {
   /** The runs that had ended, and of which something lived on. */
   readonly outlived: readonly string[]
   /** Of each program that reopened the state; several at once count as one reopening. */
+  /** What reopenings said that were killed themselves; the next one is not told again what they told. */
+  readonly cutShort: ReadonlyArray<readonly ReopenFact[]>
   readonly reopenings: ReadonlyArray<readonly ReopenFact[]>
   readonly after: Rows
 }
 
-type Check = (crash: Crash) => readonly string[]
+export type Check = (crash: Crash) => readonly string[]
 
 /** Each promise that does not hold, in a sentence. */
 export function faultsOf(crash: Crash): readonly string[] {
-  return Object.entries(checks).flatMap(([promise, check]) =>
+  return Object.entries({ ...checks, ...messageChecks }).flatMap(([promise, check]) =>
     check(crash).map((fault) => `${promise}: ${fault}`),
   )
 }

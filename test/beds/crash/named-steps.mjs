@@ -1,6 +1,7 @@
 // Preloaded into a program that uses coppice: kills its process at a named step, or plants a fault. The shipped build has
 // neither hook nor switch: the steps are lines of dist that are found again as its modules are loaded, in the main thread
 // and in the keeper's. A line that is not found, or found twice, fails the program, so that no step goes missing unnoticed.
+// The bundle has no such lines any more: in its place the program gets the modules that it was made of.
 import { appendFileSync, readFileSync } from 'node:fs'
 import { registerHooks } from 'node:module'
 import { fileURLToPath } from 'node:url'
@@ -11,6 +12,7 @@ const { COPPICE_CRASH_AT: crashAt = '', COPPICE_STEPS_TO: log, COPPICE_MUTANT: m
 const [crashStep, crashTime] = crashAt.split('@')
 const times = new Map()
 const dist = fileURLToPath(new URL('../../../dist/', import.meta.url))
+const bundle = new URL('../../../dist/bundle/', import.meta.url).href
 
 // Threads count for themselves, as strace does.
 globalThis.coppiceReached = (step) => {
@@ -21,6 +23,11 @@ globalThis.coppiceReached = (step) => {
 }
 
 registerHooks({
+  resolve(specifier, context, next) {
+    const found = next(specifier, context)
+    if (!found.url.startsWith(bundle)) return found
+    return { ...found, url: new URL(`../${found.url.slice(bundle.length)}`, bundle).href }
+  },
   load(url, context, next) {
     if (!url.startsWith('file:')) return next(url, context)
     const path = fileURLToPath(url)

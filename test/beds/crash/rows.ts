@@ -9,12 +9,16 @@ export interface Rows {
   readonly entries: readonly EntryRow[]
   readonly trees: readonly TreeRow[]
   readonly fences: Readonly<Record<string, number>>
+  /** How many endings nobody was told, and requests nobody has. */
+  readonly untold: number
+  readonly pending: readonly string[]
 }
 
 export interface RunRow {
   readonly id: string
   readonly session: string
   readonly parent: string | null
+  readonly request: string | null
   readonly state: string
   readonly cause: string | null
   readonly fence: number | null
@@ -36,7 +40,15 @@ export interface TreeRow {
   readonly ended_at: number | null
 }
 
-const nothing: Rows = { integrity: 'ok', runs: [], entries: [], trees: [], fences: {} }
+const nothing: Rows = {
+  integrity: 'ok',
+  runs: [],
+  entries: [],
+  trees: [],
+  fences: {},
+  untold: 0,
+  pending: [],
+}
 
 /**
  * Of a copy: a look at the file itself would be a recovery of its journal, which is to be the next supervisor's. Nobody may
@@ -68,10 +80,12 @@ function read(database: DatabaseSync): Rows {
   return {
     integrity,
     runs: all(`
-      SELECT r.id, s.key AS session, parent, state, cause, r.fence, turn, ended_at, ending
+      SELECT r.id, s.key AS session, parent, request, state, cause, r.fence, turn, ended_at, ending
       FROM runs r JOIN sessions s ON s.id = r.session ORDER BY r.seq`),
     entries: all(`
       SELECT r.id AS run, n, e.fence, body FROM entries e JOIN runs r ON r.seq = e.run ORDER BY e.run, n`),
+    untold: all('SELECT 1 FROM outbox').length,
+    pending: all<{ id: string }>("SELECT id FROM requests WHERE state = 'pending'").map(({ id }) => id),
     trees: all('SELECT r.id AS run, t.id, t.ended_at FROM trees t JOIN runs r ON r.seq = t.run'),
     fences: Object.fromEntries(
       all<{ key: string; fence: number }>('SELECT key, fence FROM sessions').map(({ key, fence }) => [

@@ -5,6 +5,8 @@ const ending = 'supervisor/keeper/ending.js'
 const recovery = 'supervisor/keeper/recovery.js'
 const transaction = 'store/sqlite/ending.js'
 const commits = 'store/sqlite/committer.js'
+const teller = 'supervisor/keeper/teller.js'
+const acknowledging = 'supervisor/keeper/acknowledging.js'
 
 interface Line {
   readonly file: string
@@ -23,10 +25,19 @@ export const steps: Readonly<Record<string, Line>> = {
   'in the finish, before the trees': { file: transaction, before: 'if (hasTrees === 1)' },
   'in the finish, before the run': { file: transaction, before: 'end.run(state, cause' },
   'in the finish, before the next': { file: transaction, before: 'const admitted = waitedFor' },
-  'in the finish, after the next': { file: transaction, before: 'return { outcome: outcomeOf(facts' },
+  'in the finish, after the next': {
+    file: transaction,
+    before: 'return { outcome, admitted, refused, ...told };',
+  },
   'in an ordinary finish': { file: transaction, before: 'if (changes === 0)\n            return null' },
   'before a commit': { file: commits, before: 'this.#commit.run()' },
   'after a commit': { file: commits, before: 'return answers;\n        }\n        catch' },
+  'before the outbox': { file: 'store/sqlite/outbox.js', before: 'insert.run(seq, session' },
+  'before a message is handed over': { file: 'store/sqlite/request-admission.js', before: 'openInbox.run(' },
+  'before what is left over': { file: 'store/sqlite/inbox-ending.js', before: 'leave.run(run)' },
+  'before an ending is told': { file: teller, before: "this.#keeper.send({ type: 'ending'" },
+  'before an acknowledgement': { file: acknowledging, before: 'const { admitted, more } = await' },
+  'after an acknowledgement': { file: acknowledging, before: 'for (const next of admitted)' },
   'before a hand-over': {
     file: 'supervisor/keeper/admitted.js',
     before: 'const ours = keeper.runs.get(run);',
@@ -60,7 +71,9 @@ interface Edit {
 /** A fault, the promise that it breaks, and where a crash shows it: at a named step unless at a write. */
 interface Mutant {
   readonly breaks: RegExp
-  readonly shownAt?: 'writes'
+  readonly shownAt?: 'writes' | readonly string[]
+  /** Of the day's commands, where its own is too short to show the fault on a busy machine. */
+  readonly grace?: string
   readonly edits: readonly Edit[]
 }
 
@@ -70,6 +83,8 @@ const wide = 100
 export const mutants: Readonly<Record<string, Mutant>> = {
   'a recovery does not sweep': {
     breaks: /P3/,
+    // Else its guards have ended what is left before a slow machine has opened the state again.
+    grace: '4s',
     edits: [
       {
         file: recovery,
@@ -91,9 +106,9 @@ export const mutants: Readonly<Record<string, Mutant>> = {
     edits: [
       {
         file: transaction,
-        find: 'end.run(state, cause, message, at, endingText(ending), seq);',
+        find: 'end.run(state, cause, message, at, endingText(ending, calls), seq);',
         put: `end.run(state, cause, message, at, '{}', seq);
-        setTimeout(() => database.prepare('UPDATE runs SET ending = ? WHERE seq = ?').run(endingText(ending), seq), ${wide});`,
+        setTimeout(() => database.prepare('UPDATE runs SET ending = ? WHERE seq = ?').run(endingText(ending, calls), seq), ${wide});`,
       },
     ],
   },
@@ -103,8 +118,8 @@ export const mutants: Readonly<Record<string, Mutant>> = {
     edits: [
       {
         file: 'supervisor/keeper/calls.js',
-        find: 'return held(keeper, run, keeper.store.append(run.held(), { index, body, at: Date.now() }));',
-        put: `const late = () => held(keeper, run, keeper.store.append(run.held(), { index, body, at: Date.now() }));
+        find: 'return held(keeper, run, keeper.store.append(run.held(), { ...entry, index, at: Date.now() }));',
+        put: `const late = () => held(keeper, run, keeper.store.append(run.held(), { ...entry, index, at: Date.now() }));
         setTimeout(() => late().catch(() => {}), ${wide});
         return run.held().fence + '.' + index;`,
       },
@@ -127,6 +142,33 @@ export const mutants: Readonly<Record<string, Mutant>> = {
         file: 'store/sqlite/takeover.js',
         find: 'fence = fence + 1, supervisor = (SELECT seq FROM supervisors WHERE id = ?)\n    WHERE $',
         put: 'fence = fence, supervisor = (SELECT seq FROM supervisors WHERE id = ?)\n    WHERE $',
+      },
+    ],
+  },
+  'a lost request is over': {
+    breaks: /P8, every request/,
+    shownAt: ['before a message is handed over@1', 'before what is left over@1'],
+    edits: [
+      {
+        file: 'store/sqlite/requests.js',
+        find: "return cause === 'lost' ? 'pending' : 'open';",
+        put: "return 'open';",
+      },
+    ],
+  },
+  'what is left over is forgotten': {
+    breaks: /P8, every request/,
+    shownAt: ['before a message is handed over@1', 'before what is left over@1'],
+    edits: [{ file: 'store/sqlite/inbox-ending.js', find: 'leave.run(run);', put: '' }],
+  },
+  'an ending is acknowledged as it is told': {
+    breaks: /P8, every ending/,
+    shownAt: ['before an ending is told@2', 'before an ending is told@3'],
+    edits: [
+      {
+        file: teller,
+        find: 'const { store, id, renewedAt, ttl } = this.#keeper;',
+        put: 'const { store, id, renewedAt, ttl } = this.#keeper; await store.acknowledge([ending.seq], 0);',
       },
     ],
   },

@@ -1,8 +1,8 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { findHelper } from '#src/containment/built.js'
 import type { Containment } from '#src/containment/contract.js'
-import { findHelper } from '#src/containment/guard/built.js'
 import { openGuard } from '#src/containment/guard/guard.js'
 import { noLimits } from '#src/containment/limits.js'
 import { Launching } from '../../../containment/launching.ts'
@@ -97,7 +97,7 @@ describe('a limit of the cgroup above', () => {
     await first.tree.emptied
   })
 
-  test('of memory takes the tree whole, and it did not go over its own', async () => {
+  test('of memory takes the tree whole, and it went over the memory of all, not over its own', async () => {
     set('memory.max', '64M')
     const fills = 'open Z, "/dev/zero"; sysread Z, $x, 300 << 20; sleep 600'
     const { tree } = await launching.launch('sh', ['-c', `sleep 600 & exec perl -e '${fills}'`], {
@@ -105,7 +105,8 @@ describe('a limit of the cgroup above', () => {
     })
     expect(await tree.exited).toEqual({ code: null, signal: 'SIGKILL' })
     expect(count(above.path, 'memory.events', 'oom_group_kill')).toBe(1)
+    expect(await tree.stopped).toBe('over_limit')
     await tree.emptied
-    expect(await tree.report()).toMatchObject({ exceeded: null, proof: 'empty' })
+    expect(await tree.report()).toMatchObject({ exceeded: 'memory_of_all', proof: 'empty' })
   })
 })

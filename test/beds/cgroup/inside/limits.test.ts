@@ -168,7 +168,7 @@ describe('the command', () => {
     expect(memory.stderr).toMatch(/^coppice: .*memory limit of 64MB\n$/)
     const pids = await scene.bash('echo go | exec "$0" "$@"'.replace('"$0" "$@"', '"$@"'), [
       process.execPath,
-      join(import.meta.dirname, '../../../../dist/cli/main.js'),
+      join(import.meta.dirname, '../../../../dist/bundle/coppice.js'),
       'run',
       '--timeout',
       '20s',

@@ -50,8 +50,9 @@ describe('limits of a session are the sum of its trees', () => {
       return result
     })
     expect(killed).toMatchObject({
+      ended: 'over_limit',
       exit: { code: null, signal: 'SIGKILL' },
-      tree: { containment: 'cgroup', proof: 'empty' },
+      tree: { containment: 'cgroup', proof: 'empty', exceeded: 'memory_of_all' },
     })
     expect(groupKills() - before).toBe(1)
     expect(scene.living()).toEqual([])

@@ -1,0 +1,2 @@
+/** Where the Windows of the checkout at `root` is: Wine's prefix. */
+export function windowsFolder(root: string): string
