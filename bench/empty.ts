@@ -8,12 +8,12 @@
  * tree-kill runs `ps` for each process of the tree, which takes many seconds, so it has one round, between ours.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
-import { availableParallelism, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { isCoppiceError, openSupervisor, type Run } from 'coppice'
 import { endByCoppice } from './empty/coppice.ts'
 import { endByTreeKill } from './empty/rival.ts'
-import { against, alone, type Line, linesTable } from './lines.ts'
+import { against, alone, type Line, report } from './lines.ts'
 
 const processes = 1_000
 const rounds = 5
@@ -32,13 +32,7 @@ const lines = [
 ]
 await rm(folder, { recursive: true, force: true })
 
-if (process.argv.includes('--json')) console.log(JSON.stringify(lines, null, 2))
-else {
-  console.log(
-    `${availableParallelism()} processors, Node ${process.versions.node}, ${2 * rounds} rounds, 1 of tree-kill\n`,
-  )
-  console.log(linesTable(lines))
-}
+report(lines, `${2 * rounds} rounds, 1 of tree-kill`)
 
 async function within(
   containment: 'cgroup' | 'guard',

@@ -7,14 +7,14 @@
  * Rounds of the rivals take turns among the same processes, so that both meet the same machine at the same moment.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
-import { availableParallelism, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openSupervisor } from 'coppice'
 import { median, quantile } from './figures.ts'
 import type { Passing } from './handoff/host.ts'
 import { Processes, type Round } from './handoff/processes.ts'
 import { costPerRun, queueUp } from './handoff/sessions.ts'
-import { against, alone, type Line, linesTable } from './lines.ts'
+import { against, alone, type Line, report } from './lines.ts'
 
 const rounds = 5
 const roundMs = 2_000
@@ -30,13 +30,7 @@ try {
   await rm(folder, { recursive: true, force: true })
 }
 
-if (process.argv.includes('--json')) console.log(JSON.stringify(lines, null, 2))
-else {
-  console.log(
-    `${availableParallelism()} processors, Node ${process.versions.node}, ${rounds} rounds of ${roundMs} ms\n`,
-  )
-  console.log(linesTable(lines))
-}
+report(lines, `${rounds} rounds of ${roundMs} ms`)
 
 async function handOff(count: number): Promise<Line[]> {
   await using processes = await Processes.start(count, folder)
@@ -96,13 +90,17 @@ async function oneProcess(): Promise<Line[]> {
     few.push(ten)
     many.push(thousand)
   }
-  const { cancels, idle, inOrder } = await queueUp(supervisor, 1_000, 10_000)
+  const { cancels, idle, cancelAfterIdle, inOrder } = await queueUp(supervisor, 1_000, 10_000)
   await supervisor.close()
+  const ours = idle.map((one) => one.ours * 100)
+  const theirs = idle.map(({ node }) => node * 100)
   return [
     against('10 sessions', 'a run among 1,000 sessions', 'ms', many, few, { atMost: 1.3 }),
     alone('cancel one of 1,000 waiters, p50', 'ms', cancels, { atMost: 5 }),
     alone('cancel one of 1,000 waiters, most', 'ms', cancels, { atMost: 5 }, 'most'),
-    alone('processor while 1,000 wait, %', '', [idle * 100], { atMost: 1 }),
+    alone('cancel one after a minute without work', 'ms', [cancelAfterIdle], { atMost: 5 }),
+    alone('processor while 1,000 wait, %', '', ours, { atMost: 1 }),
+    against('a Node with a timer of 1 s', 'processor while 1,000 wait, %', '', ours, theirs, { atMost: 5 }),
     alone('waiters admitted in order', '', [inOrder ? 1 : 0], { atLeast: 1 }),
   ]
 }

@@ -20,11 +20,11 @@ import { goodRound, type Round } from './isolation/sessions.ts'
 import { against, alone, linesTable } from './lines.ts'
 
 const { values } = parseArgs({
-  options: { json: { type: 'boolean' }, minutes: { type: 'string', default: '5.5' } },
+  options: { json: { type: 'boolean' }, minutes: { type: 'string', default: '8' } },
 })
 const minutes = Number(values.minutes)
-/** Caches fill, and the first rounds are not yet compiled. */
-const warmUp = 0.5
+/** Minutes, of those that it takes: caches and heaps fill, and the first rounds are not yet compiled. */
+const warmUp = Math.min(3, minutes / 2)
 /** Each session has a run every four seconds: a busy day of a gateway. */
 const load = { sessions: 1_000, perSecond: 250, ms: 10_000 }
 /** Callbacks that never settle, one after another. */
@@ -78,5 +78,6 @@ else {
     `${availableParallelism()} processors, Node ${process.versions.node}, ${quiet.length} rounds each of ${ms} ms, ${sessions} sessions, ${perSecond} runs a second\n`,
   )
   console.log(linesTable(lines))
-  console.log(`\n${[...turns].map(([name, count]) => `${name}: ${count} times`).join('; ')}`)
+  console.log(`\nresident memory, MB, minute by minute: ${memory.minutes.map(Math.round).join(', ')}`)
+  console.log(`${[...turns].map(([name, count]) => `${name}: ${count} times`).join('; ')}`)
 }

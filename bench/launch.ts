@@ -7,13 +7,12 @@
  *
  * Rounds of the rivals take turns in one process, so that all meet the same machine at the same moment.
  */
-import { availableParallelism } from 'node:os'
 import { atOnce } from './launch/at-once.ts'
 import { growth } from './launch/growth.ts'
 import { guardMemory } from './launch/guard-memory.ts'
 import { oneByOne } from './launch/one-by-one.ts'
 import { throughput } from './launch/throughput.ts'
-import { against, alone, type Line, linesTable } from './lines.ts'
+import { against, alone, type Line, report } from './lines.ts'
 
 const trees = 10_000
 
@@ -27,11 +26,7 @@ const lines = [
   ...(await large()),
 ]
 
-if (process.argv.includes('--json')) console.log(JSON.stringify(lines, null, 2))
-else {
-  console.log(`${availableParallelism()} processors, Node ${process.versions.node}, medians of rounds\n`)
-  console.log(linesTable(lines))
-}
+report(lines, 'medians of rounds')
 
 async function small(): Promise<Line[]> {
   const { coppice, spawn, execa } = await oneByOne({

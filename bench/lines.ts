@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { type Spread, spread, table } from './figures.ts'
 
 export type Unit = 'ms' | 'KB' | 'MB' | 'MB/s' | ''
@@ -50,6 +51,16 @@ export function alone(
   const coppice = spread(ours)
   const figure = coppice[pick]
   return { what, unit, coppice, rival: null, figure, target, holds: holds(figure, target) }
+}
+
+/** Writes the lines to stdout, as JSON where that is asked for; `how` says how they were measured. */
+export function report(lines: readonly Line[], how: string): void {
+  if (process.argv.includes('--json')) {
+    console.log(JSON.stringify(lines, null, 2))
+    return
+  }
+  console.log(`${availableParallelism()} processors, Node ${process.versions.node}, ${how}\n`)
+  console.log(linesTable(lines))
 }
 
 export function linesTable(lines: readonly Line[]): string {

@@ -29,4 +29,12 @@ export class Memory {
     const all = this.#samples.map(([, megabytes]) => megabytes)
     return [Math.min(...all), Math.max(...all)]
   }
+
+  /** The mean of each minute, in megabytes. */
+  get minutes(): number[] {
+    const byMinute = Map.groupBy(this.#samples, ([minutes]) => Math.floor(minutes))
+    return [...byMinute.values()].map(
+      (samples) => samples.reduce((sum, [, mb]) => sum + mb, 0) / samples.length,
+    )
+  }
 }

@@ -1,5 +1,7 @@
 /** What both parts of the benchmark do with a store: whole runs, one after another in each of some sessions. */
-import type { EndingRecord, Store } from '#src/store/contract.js'
+
+import type { Store } from '#src/store/contract.js'
+import type { EndingRecord } from '#src/store/ending-contract.js'
 
 export async function register(store: Store, supervisor: string): Promise<void> {
   const identity = { pid: process.pid, startTime: '1', bootId: 'bench', pidNamespace: '' }
@@ -58,6 +60,10 @@ const plain = {
   mostWaiting: null,
   breaker: null,
   labels: null,
+  maxTries: 3,
+  begins: true,
+  delivers: false,
+  tells: false,
 } as const
 
 const returned: Omit<EndingRecord, 'at'> = {
@@ -68,4 +74,7 @@ const returned: Omit<EndingRecord, 'at'> = {
   trees: 0,
   tree: null,
   error: null,
+  begun: true,
+  through: [],
+  telling: null,
 }

@@ -1,6 +1,10 @@
-/** The store where it lives in production: in a worker thread, with who drives it in the same thread. */
+/**
+ * The store where it lives in production: in a worker thread, with who drives it in the same thread, beside the launcher that
+ * gives this thread and the host's the processor sooner.
+ */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parentPort, workerData } from 'node:worker_threads'
+import { openContainment } from '#src/containment/open.js'
 import { openStore } from '#src/store/open.js'
 import { cycle, register } from './cycles.ts'
 
@@ -10,7 +14,9 @@ export type Order =
   | { readonly what: 'close' }
 
 const supervisor = 'measured'
-const store = await openStore(workerData)
+const { state, hostThread } = workerData
+const containment = await openContainment(null, () => {}, { hostThread })
+const store = await openStore(state)
 await register(store, supervisor)
 
 const orders = {
@@ -35,6 +41,7 @@ const orders = {
   },
   async close() {
     await store.close()
+    await containment.close()
   },
 }
 
