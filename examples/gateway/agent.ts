@@ -2,7 +2,7 @@ import type { AttemptOptions, Run, Supervisor } from 'coppice'
 import type { Events } from './events.ts'
 import { historyOf } from './history.ts'
 import { askModel } from './model/client.ts'
-import type { Reply } from './model/messages.ts'
+import type { Message, Reply } from './model/messages.ts'
 import { useTool } from './tools.ts'
 
 export interface Surroundings {
@@ -17,21 +17,30 @@ const patience: AttemptOptions = { timeout: '1s', backoff: { initial: '100ms', l
 const mostTurns = 20
 
 /** One message: the model and its tools, in turn, until it has nothing more to ask for. */
-export async function answer(run: Run, session: string, text: string, around: Surroundings): Promise<string> {
-  await run.append({ role: 'user', text })
+export async function answer(run: Run, session: string, around: Surroundings): Promise<void> {
+  await hear(run, session, around)
   for (let turn = 0; turn < mostTurns; turn++) {
     const reply = await ask(run, session, around)
-    await run.append(reply)
-    if (reply.calls.length === 0) return reply.text
+    await run.append(reply, { calls: reply.calls.map(({ id }) => id) })
+    if (reply.calls.length === 0) return
     const results = await Promise.all(
       reply.calls.map(async (call) => {
         around.events.tell('tool', { session, run: run.id, tool: call.name })
         return useTool(run, call)
       }),
     )
-    await run.append({ role: 'tool', results })
+    await run.append({ role: 'tool', results }, { results: results.map(({ id }) => id) })
   }
   throw new Error(`no answer after ${mostTurns} turns`)
+}
+
+/** What the user said, once: a run before this one may have written it down, and been lost. */
+async function hear(run: Run, session: string, { supervisor }: Surroundings): Promise<void> {
+  if (run.request === null) return
+  const { id, payload, tries } = run.request
+  const isHeard = (message: Message) => message.role === 'user' && message.id === id
+  if (tries > 1 && (await historyOf(supervisor, session)).some(isHeard)) return
+  await run.append({ role: 'user', id, text: (payload as { text: string }).text } satisfies Message)
 }
 
 async function ask(

@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util'
 import { openSupervisor } from 'coppice'
 import { Events } from './events.ts'
 import { listen, stop } from './listening.ts'
-import { lookForLost } from './lost-runs.ts'
+import { takePending, tellEnding } from './messages.ts'
 import { startFakeModel } from './model/server.ts'
 import { gatewayServer } from './server.ts'
 import { makeTraffic } from './traffic.ts'
@@ -18,15 +18,19 @@ const { values } = parseArgs({
 
 const seed = Number(values.seed)
 const events = new Events()
-const since = new Date().toISOString()
-const supervisor = await openSupervisor({ state: values.state, logLevel: 'warn' })
 const model = await startFakeModel(seed)
-const server = gatewayServer({ supervisor, events, modelUrl: model.url })
+const supervisor = await openSupervisor({
+  state: values.state,
+  logLevel: 'warn',
+  onEnding: (ending) => tellEnding(ending, around()),
+})
+const around = () => ({ supervisor, events, modelUrl: model.url })
+const server = gatewayServer(around())
 const gateway = await listen(server, Number(values.port))
 const closing = new AbortController()
 events.tell('open', { gateway, model: model.url, pid: process.pid, state: values.state })
 
-void lookForLost(supervisor, events, since, closing.signal)
+await takePending(around())
 const traffic = values['no-traffic'] ? null : makeTraffic(gateway, seed, closing.signal)
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void close(signal))

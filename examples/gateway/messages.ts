@@ -1,6 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-import { isCoppiceError, type RunHandle } from 'coppice'
+import type { Ending } from 'coppice'
 import { answer, type Surroundings } from './agent.ts'
+import { historyOf } from './history.ts'
 
 export interface Incoming {
   readonly id: string
@@ -8,41 +8,43 @@ export interface Incoming {
 }
 
 /**
- * Takes a message: one run of its session, which waits for those before it. Resolves to the run's id when it is stored,
- * since what is accepted has to have an ending, whatever happens to this process.
+ * Takes a message: one run of its session, which waits for those before it. Resolves when it is stored, since what is
+ * accepted has to have an ending, whatever happens to this process. The same id again is the same message.
  */
-export async function accept(session: string, message: Incoming, around: Surroundings): Promise<string> {
-  const { supervisor, events } = around
-  const { id, text } = message
-  const handle = supervisor.start(
-    { session, request: { id, payload: { text } }, timeout: '1m', grace: '1s' },
-    (run) => answer(run, session, text, around),
-  )
-  void tellEnding(handle, session, id, around)
-  await stored(handle, around)
-  events.tell('accepted', { session, run: handle.id, message: id })
-  return handle.id
+export async function accept(session: string, { id, text }: Incoming, around: Surroundings): Promise<string> {
+  const { run, state } = await start(session, { id, payload: { text } }, around)
+  around.events.tell('accepted', { session, run, message: id, ...(state === 'duplicate' ? { state } : {}) })
+  return run
 }
 
-async function stored(handle: RunHandle<string>, { supervisor }: Surroundings): Promise<void> {
-  let refusal: unknown = null
-  handle.result.catch((error: unknown) => {
-    if (isCoppiceError(error, 'supervisor_closed') || isCoppiceError(error, 'store_unavailable'))
-      refusal = error
-  })
-  while ((await supervisor.show(handle.id)) === null) {
-    if (refusal !== null) throw refusal
-    await sleep(5)
-  }
+/** What an earlier process left that no run has. */
+export async function takePending(around: Surroundings): Promise<void> {
+  for await (const { session, request } of around.supervisor.pending())
+    if (session !== null) await start(session, { id: request.id }, around)
 }
 
-async function tellEnding(
-  handle: RunHandle<string>,
-  session: string,
-  message: string,
-  { events }: Surroundings,
-): Promise<void> {
-  const { run, state, message: why, durationMs } = await handle.outcome
-  const said = await handle.result.catch(() => null)
-  events.tell('ended', { session, run, message, state, why, answer: said, ms: durationMs })
+/**
+ * Told how each message ended, at least once, also of those of a process that is dead. What was lost, or never began, is run
+ * again; where this process is closing, that is refused, and whoever comes next is told of the ending again.
+ */
+export async function tellEnding(ending: Ending, around: Surroundings): Promise<void> {
+  const { outcome, request } = ending
+  const { run, session, state, message: why, durationMs: ms } = outcome
+  if (session === null || request === null) return
+  const said = state === 'succeeded' ? await lastAnswer(session, around) : null
+  const { id, tries, pending } = request
+  const again = pending ? { tries, again: 'yes' } : {}
+  around.events.tell('ended', { session, run, message: id, state, why, answer: said, ms, ...again })
+  if (pending) await start(session, { id }, around)
+}
+
+function start(session: string, request: { id: string; payload?: { text: string } }, around: Surroundings) {
+  const spec = { session, request, timeout: '1m', grace: '1s' } as const
+  const handle = around.supervisor.start(spec, (run) => answer(run, session, around))
+  return handle.accepted
+}
+
+async function lastAnswer(session: string, { supervisor }: Surroundings): Promise<string | null> {
+  const last = (await historyOf(supervisor, session)).findLast(({ role }) => role === 'assistant')
+  return last?.role === 'assistant' ? last.text : null
 }

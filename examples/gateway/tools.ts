@@ -28,6 +28,7 @@ export async function useTool(run: Run, { id, name }: ToolCall): Promise<ToolRes
   const tool = tools[name]
   if (tool === undefined) return { id, ok: false, text: `there is no tool ${name}` }
   const { command, args, timeout } = tool
-  const { ok, ended, stdout, stderr } = await run.exec(command, args, { timeout, output: { limit: 4_000 } })
+  const options = { timeout, callId: id, output: { limit: 4_000 } }
+  const { ok, ended, stdout, stderr } = await run.exec(command, args, options)
   return { id, ok, text: ok ? stdout : `${ended}: ${stderr}${stdout}` }
 }

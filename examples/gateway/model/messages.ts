@@ -13,7 +13,7 @@ export interface ToolResult {
 }
 
 export type Message =
-  | { readonly role: 'user'; readonly text: string }
+  | { readonly role: 'user'; readonly id?: string; readonly text: string }
   | { readonly role: 'assistant'; readonly text: string; readonly calls: readonly ToolCall[] }
   | { readonly role: 'tool'; readonly results: readonly ToolResult[] }
 
