@@ -21,3 +21,8 @@ export function describeSubagentLimit(parent: string, { name, most, count }: Sub
     ? `its parent, run ${parent}, is at depth ${count}, and subagents go no deeper than ${most}`
     : `its parent, run ${parent}, has ${count} subagents, and no more than ${most} may be at once`
 }
+
+/** Why a subagent is to end. */
+export function describeParentsEnd(parent: string): string {
+  return `its parent, run ${parent}, ended`
+}

@@ -86,7 +86,7 @@ describe('P10: coppice why, of a session that is free', () => {
     expect(view.command).toBe(`coppice breaker 'it'\\''s' --close`)
     // The command as it was printed, in a shell.
     const typed = `coppice() { '${process.execPath}' '${scene.command}' "$@"; }; ${view.command}`
-    expect(await scene.bash(typed).exited).toMatchObject({ code: 0 })
+    expect(await scene.bash(typed).exited).toMatchObject({ code: 0, stderr: '' })
     expect((await why(scene, "it's")).breaker).toBeNull()
   })
 })

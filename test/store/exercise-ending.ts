@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { type Cause, endings, refusals } from '#src/runs/causes.js'
+import type { Hold } from '#src/store/records.js'
 import { codeOf, noon, type OpenStore, Scene, stop, tree } from './scene.ts'
 
 const stops = (Object.keys(endings) as Cause[]).filter(
@@ -117,6 +118,32 @@ export function exerciseEnding(open: OpenStore): void {
       await scene.store.requestCancel('a', stop({ grace: 0 }), noon)
       await scene.store.requestCancel('a', stop({ grace: 9_000 }), noon)
       expect((await scene.store.run('a'))?.stop).toEqual(stop({ grace: 0 }))
+    })
+
+    it('stops all that run below it with it, three deep, so that none of them is lost to the kill of its parent’s tree', async () => {
+      for (const [at, end] of [
+        (scene: Scene, top: Hold) => scene.store.markStopping(top, stop({ grace: 300 }), noon),
+        (scene: Scene) => scene.store.requestCancel('top', stop({ grace: 300 }), noon),
+      ].entries()) {
+        const scene = await Scene.of(open)
+        const top = await scene.hold('top', null)
+        await scene.hold('middle', 'k', { parent: 'top' })
+        await scene.hold('bottom', 'l', { parent: 'middle' })
+        await scene.admit('waits', 'l', { parent: 'top' })
+        await scene.hold('timed out', 'm', { parent: 'middle' })
+        const first = stop({ cause: 'timed_out', message: 'after 10m' })
+        await scene.store.requestCancel('timed out', first, noon)
+        await scene.hold('other', 'n')
+        await end(scene, top)
+        const parentEnded = (parent: string) =>
+          stop({ cause: 'parent_ended', message: `its parent, run ${parent}, ended`, grace: 300 })
+        const stopOf = async (run: string) => (await scene.store.run(run))?.stop
+        expect(await stopOf('middle'), `${at}`).toEqual(parentEnded('top'))
+        expect(await stopOf('bottom')).toEqual(parentEnded('middle'))
+        expect(await stopOf('timed out'), 'the first cause wins').toEqual(first)
+        expect(await stopOf('other')).toBeNull()
+        expect(await scene.stateOf('waits')).toBe('waiting')
+      }
     })
 
     it('ends with one of two truths where a cancel races the end', async () => {

@@ -118,35 +118,37 @@ describe('case 26: a parent’s end is its subagents’ end', () => {
     await supervisor.close()
   })
 
-  test('three deep through real commands: the outermost is cancelled, and all are told truly', async ({
-    scene,
-  }) => {
-    const supervisor = await openSupervisor({ state: scene.state, ...bounds })
-    const coppice = `${process.execPath} ${scene.command}`
-    const inner = `${coppice} run --session inner --grace 200ms -- sh -c 'echo $$; exec sleep 600'`
-    const handle = supervisor.start({ session: 'outer' }, async (run) => {
-      const middle = `${coppice} run --session middle --grace 200ms -- sh -c "${inner.replaceAll('$', '\\$')}"`
-      const tool = run.exec('sh', ['-c', middle], { env: { COPPICE_STATE: scene.state } })
-      for await (const line of tool) pid.resolve(Number(line))
-      await tool
-    })
-    const pid = Promise.withResolvers<number>()
-    const innermost = living(await pid.promise)
-    const live = await supervisor.runs({ state: 'live' })
-    const runIn = (session: string) => live.find((run) => run.session === session)
-    expect(live).toHaveLength(3)
-    expect(runIn('inner')?.parent).toBe(runIn('middle')?.run)
-    expect(runIn('middle')?.parent).toBe(handle.id)
-    await handle.cancel()
-    expect(isAlive(innermost.pid, innermost.startTime)).toBe(false)
-    for (const session of ['outer', 'middle', 'inner']) {
-      const { outcome, parent } = (await supervisor.show(runIn(session)?.run ?? '')) ?? {}
-      expect(outcome, session).toMatchObject({ state: 'cancelled', parent: runIn(session)?.parent ?? null })
-      expect(parent).toBe(runIn(session)?.parent ?? null)
-      expect(await supervisor.run({ session }, () => 'ran')).toBe('ran')
-    }
-    await supervisor.close()
-  })
+  // Without grace the commands are killed with the tree that they are in, before they have heard of any end.
+  test.for([{ grace: '200ms' }, { grace: 0 }] as const)(
+    'three deep through real commands: the outermost is cancelled with grace $grace, and all are told truly',
+    async ({ grace }, { scene }) => {
+      const supervisor = await openSupervisor({ state: scene.state, ...bounds })
+      const coppice = `${process.execPath} ${scene.command}`
+      const inner = `${coppice} run --session inner --grace 200ms -- sh -c 'echo $$; exec sleep 600'`
+      const handle = supervisor.start({ session: 'outer' }, async (run) => {
+        const middle = `${coppice} run --session middle --grace 200ms -- sh -c "${inner.replaceAll('$', '\\$')}"`
+        const tool = run.exec('sh', ['-c', middle], { env: { COPPICE_STATE: scene.state } })
+        for await (const line of tool) pid.resolve(Number(line))
+        await tool
+      })
+      const pid = Promise.withResolvers<number>()
+      const innermost = living(await pid.promise)
+      const live = await supervisor.runs({ state: 'live' })
+      const runIn = (session: string) => live.find((run) => run.session === session)
+      expect(live).toHaveLength(3)
+      expect(runIn('inner')?.parent).toBe(runIn('middle')?.run)
+      expect(runIn('middle')?.parent).toBe(handle.id)
+      await handle.cancel({ grace })
+      expect(isAlive(innermost.pid, innermost.startTime)).toBe(false)
+      for (const session of ['outer', 'middle', 'inner']) {
+        const { outcome, parent } = (await supervisor.show(runIn(session)?.run ?? '')) ?? {}
+        expect(outcome, session).toMatchObject({ state: 'cancelled', parent: runIn(session)?.parent ?? null })
+        expect(parent).toBe(runIn(session)?.parent ?? null)
+        expect(await supervisor.run({ session }, () => 'ran')).toBe('ran')
+      }
+      await supervisor.close()
+    },
+  )
 
   test('one whose process is stopped is taken from it', async ({ scene }) => {
     const supervisor = await openSupervisor({ state: scene.state, ...bounds, drainBound: '100ms' })

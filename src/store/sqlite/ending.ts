@@ -6,6 +6,7 @@ import { CoppiceError } from '../../errors.js'
 import { concernsBreaker } from '../../runs/breaker.js'
 import { type Cause, endings } from '../../runs/causes.js'
 import type { Outcome } from '../../runs/outcome.js'
+import { describeParentsEnd } from '../../runs/subagents.js'
 import { transitions } from '../../runs/transitions.js'
 import type { EndingRecord, Finished } from '../ending-contract.js'
 import type { Hold, Stop, StoredRun } from '../records.js'
@@ -18,7 +19,7 @@ import { type EndedRow, outboxWriter } from './outbox.js'
 import { waiterEnd } from './refusal.js'
 import type { RememberedRun, RememberedRuns } from './remembered.js'
 import { requestWriter } from './requests.js'
-import { as, type Ending, endingOf, endingText, givingValues, outcomeOf, valuesAs } from './rows.js'
+import { allAs, as, type Ending, endingOf, endingText, givingValues, outcomeOf, valuesAs } from './rows.js'
 import { isLive } from './schema.js'
 import { nextAdmission } from './waiters.js'
 
@@ -67,6 +68,11 @@ export function endingVerbs(database: DatabaseSync, remembered: RememberedRuns) 
   const stopAnyones = database.prepare(`
     UPDATE runs SET state = 'stopping', cause = ?, message = ?, stop_grace = ?, stopping_at = ?
     WHERE id = ? AND state = 'running'`)
+  const runningBelow = database.prepare(`
+    WITH RECURSIVE family(id, parent, state) AS (
+      SELECT id, parent, state FROM runs WHERE parent = ? AND ended_at IS NULL
+      UNION SELECT r.id, r.parent, r.state FROM runs r JOIN family f ON r.parent = f.id WHERE r.ended_at IS NULL)
+    SELECT id, parent FROM family WHERE state = 'running'`)
   const endWaiting = database.prepare(`
     UPDATE runs SET state = ?, cause = ?, message = ?, ended_at = ? WHERE id = ? AND state = 'waiting'`)
 
@@ -74,8 +80,10 @@ export function endingVerbs(database: DatabaseSync, remembered: RememberedRuns) 
     markStopping(hold: Hold, wanted: Stop, at: number): Stop {
       const { cause, message, grace } = wanted
       if (transitions.running[cause] === undefined) throw cannot('stop', cause)
-      if (stop.run(cause, message, grace, at, ...holding(hold)).changes > 0) return wanted
-      refuseUnlessHeld(hold)
+      const isFirst = stop.run(cause, message, grace, at, ...holding(hold)).changes > 0
+      if (!isFirst) refuseUnlessHeld(hold)
+      stopBelow(hold.run, grace, at)
+      if (isFirst) return wanted
       shorten(hold.run, grace)
       return find(hold.run).stop ?? wanted
     },
@@ -145,7 +153,10 @@ export function endingVerbs(database: DatabaseSync, remembered: RememberedRuns) 
       if (transitions[before.state][cause] === undefined) {
         if (before.state === 'stopping') shorten(run, grace)
       } else if (before.state === 'waiting') endWaiter(run, cause, message, at)
-      else stopAnyones.run(cause, message, grace, at, run)
+      else {
+        stopAnyones.run(cause, message, grace, at, run)
+        stopBelow(run, grace, at)
+      }
       return find(run)
     },
 
@@ -154,6 +165,15 @@ export function endingVerbs(database: DatabaseSync, remembered: RememberedRuns) 
       endWaiter(run, cause, message, at)
       return find(run)
     },
+  }
+
+  /**
+   * What is below it in its family stops with it, and before anybody is signalled: the processes of a subagent in a tree of
+   * its parent's may be killed with that before it has heard, and were lost else.
+   */
+  function stopBelow(run: string, grace: number | null, at: number): void {
+    for (const { id, parent } of allAs<{ id: string; parent: string }>(runningBelow.all(run)))
+      stopAnyones.run('parent_ended', describeParentsEnd(parent), grace, at, id)
   }
 
   function endWaiter(run: string, cause: Cause, message: string | null, at: number): void {

@@ -1,4 +1,5 @@
 import { type Bounds, timeToEnd } from '../../runs/bounds.js'
+import { describeParentsEnd } from '../../runs/subagents.js'
 import type { Stop, StoredRun } from '../../store/records.js'
 import { settlesWithin } from '../../timers.js'
 import { endOurs } from './admitted.js'
@@ -23,7 +24,7 @@ export async function endSubagents(keeper: Keeper, parent: string, bounds: Bound
 
 /** No subagent has more time than its parent, which waits for it. */
 function stopFor(parent: string, grace: number): Stop {
-  const message = `its parent, run ${parent}, ended`
+  const message = describeParentsEnd(parent)
   return { cause: 'parent_ended', message, grace: Number.isFinite(grace) ? grace : null }
 }
 
@@ -33,7 +34,7 @@ async function endSubagent(keeper: Keeper, child: StoredRun, stop: Stop): Promis
     await endOurs(keeper, ours, stop)
     return
   }
-  // One whose supervisor is gone was lost with it, before its parent could end it; it has no more grace for that.
+  // One whose supervisor is gone was lost with it, unless its parent was known to stop by then; it has no more grace for that.
   await recoverIfGone(keeper, { ...child, stop: child.stop ?? stop })
   await outcomeOfOthers(keeper, await keeper.store.requestCancel(child.id, stop, Date.now()))
 }
