@@ -6,7 +6,8 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { takeBatch } from '#src/store/sqlite/batch.js'
 import { Committer } from '#src/store/sqlite/committer.js'
 import { connect } from '#src/store/sqlite/connection.js'
-import { checkOf, ensureFile } from '#src/store/sqlite/file.js'
+import { ensureFile } from '#src/store/sqlite/file.js'
+import { OpenFiles } from '#src/store/sqlite/open-files.js'
 import { SqliteStore } from '#src/store/sqlite/store.js'
 import { Scene, temporaryFolder } from './scene.ts'
 
@@ -20,7 +21,7 @@ async function opened(): Promise<{
   const path = join(await temporaryFolder(), 'coppice.db')
   await ensureFile(path, true)
   const database = connect(path)
-  const committer = new Committer(database, path, checkOf(path), { busyTimeout: 10_000 })
+  const committer = new Committer(database, path, new OpenFiles(path), { busyTimeout: 10_000 })
   const scene = new Scene(new SqliteStore(path, database, committer), path)
   onTestFinished(() => scene.store.close())
   await scene.supervisor('s1')

@@ -6,7 +6,8 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { openStore } from '#src/store/open.js'
 import { Committer } from '#src/store/sqlite/committer.js'
 import { connect } from '#src/store/sqlite/connection.js'
-import { checkOf, ensureFile } from '#src/store/sqlite/file.js'
+import { ensureFile } from '#src/store/sqlite/file.js'
+import { OpenFiles } from '#src/store/sqlite/open-files.js'
 import { SqliteStore } from '#src/store/sqlite/store.js'
 import { WalFlusher } from '#src/store/sqlite/wal-flusher.js'
 import { Scene, temporaryFolder } from './scene.ts'
@@ -19,7 +20,7 @@ async function opened(wal?: string): Promise<{ scene: Scene; database: DatabaseS
   const database = connect(path)
   const named = wal === undefined ? path : join(folder, 'other')
   if (wal !== undefined) await symlink(wal, `${named}-wal`)
-  const committer = new Committer(database, named, checkOf(path), { busyTimeout: 10_000 })
+  const committer = new Committer(database, named, new OpenFiles(path), { busyTimeout: 10_000 })
   const scene = new Scene(new SqliteStore(named, database, committer), path)
   onTestFinished(() => scene.store.close())
   await scene.supervisor('s1')

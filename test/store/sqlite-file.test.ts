@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { chmod, cp, mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises'
+import { chmod, cp, mkdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { pathToFileURL } from 'node:url'
@@ -235,6 +235,37 @@ describe('case 32: a file that is taken away while in use', () => {
     await rename(`${path}.away`, path)
     await scene.append(hold, 0, 'kept')
     expect(await scene.store.transcript('k', {})).toMatchObject([{ entry: 'kept' }])
+  })
+
+  it('is told at once when only the WAL is deleted, replaced or moved, and its name with another folder’s is not enough', async () => {
+    const folder = await temporaryFolder()
+    const path = join(folder, 'state', 'coppice.db')
+    const scene = await sceneAt(path)
+    const wal = `${path}-wal`
+    const hold = await scene.hold('a', 'k')
+    const told = async (what: string) => {
+      const error = await scene.append(hold, 0, 'lost').catch((reason: unknown) => reason)
+      expect(error).toMatchObject({ code: 'store_unavailable', path })
+      expect(String(error)).toContain(`coppice.db-wal was ${what}`)
+    }
+    await scene.append(hold, 0, 'first')
+    await rename(wal, `${wal}.away`)
+    await told('deleted')
+    await writeFile(wal, '')
+    await told('replaced')
+    await rename(`${wal}.away`, wal)
+    await scene.append(hold, 1, 'second')
+    // The folder has another name for a moment, and a link leads from the old one.
+    await rename(join(folder, 'state'), join(folder, 'moved'))
+    await symlink('moved', join(folder, 'state'))
+    await scene.append(hold, 2, 'third')
+    expect(await scene.store.transcript('k', {})).toMatchObject([
+      { entry: 'first' },
+      { entry: 'second' },
+      { entry: 'third' },
+    ])
+    await rm(wal)
+    await told('deleted')
   })
 
   it('case 32a: a backup from within the process loses acknowledged commits, which the store tells', async () => {

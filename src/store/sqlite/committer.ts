@@ -15,8 +15,8 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { CoppiceError, isCoppiceError } from '../../errors.js'
 import type { CommitTimes } from '../looking-contract.js'
 import { Durability } from './durability.js'
-import type { FileCheck } from './file.js'
 import { Latencies } from './latencies.js'
+import type { OpenFiles } from './open-files.js'
 import { Pace } from './pace.js'
 import { Queue, type Request } from './queue.js'
 import { asStoreTrouble, isBusy } from './trouble.js'
@@ -52,7 +52,7 @@ export interface Patience {
 export class Committer {
   readonly #database: DatabaseSync
   readonly #location: string
-  readonly #checkFile: FileCheck
+  readonly #files: OpenFiles
   readonly #busyTimeout: number
   readonly #onLocked: () => void
   readonly #onTrouble: (trouble: CoppiceError | null) => void
@@ -71,10 +71,10 @@ export class Committer {
   #closing: Promise<void> | undefined
   #drained: (() => void) | undefined
 
-  constructor(database: DatabaseSync, location: string, checkFile: FileCheck, patience: Patience) {
+  constructor(database: DatabaseSync, location: string, files: OpenFiles, patience: Patience) {
     this.#database = database
     this.#location = location
-    this.#checkFile = checkFile
+    this.#files = files
     this.#busyTimeout = patience.busyTimeout
     this.#onLocked = patience.onLocked ?? (() => {})
     this.#onTrouble = patience.onTrouble ?? (() => {})
@@ -98,7 +98,7 @@ export class Committer {
     for (;;) {
       this.#refuseWhenClosed()
       try {
-        this.#checkFile()
+        this.#files.check()
         return this.#readNow(read)
       } catch (error) {
         if (!isBusy(error) || this.#waitedTooLong(since)) throw asStoreTrouble(error, this.#location)
@@ -119,6 +119,7 @@ export class Committer {
       this.#goOn()
     }).then(async () => {
       await this.#durability.close()
+      this.#files.close()
       this.#database.close()
     })
     return this.#closing
@@ -142,8 +143,7 @@ export class Committer {
   readonly #flush = (): void => {
     this.#scheduled = false
     try {
-      this.#checkFile()
-      this.#noticeNeighbours()
+      this.#files.check()
       this.#begin.run()
       this.#lockedAt = null
     } catch (error) {
@@ -194,6 +194,8 @@ export class Committer {
   /** Null where the batch was rolled back and will run again, or where its one request has failed. */
   #runAndCommit(batch: readonly Request[]): Answer[] | null {
     try {
+      // In the transaction, which has read the version already: before it, this would be another one.
+      this.#noticeNeighbours()
       const answers = batch.map(({ write }) => answerOf(write))
       this.#commit.run()
       return answers

@@ -2,9 +2,8 @@
  * The state file as the file system sees it. Nothing here opens a file that exists: in POSIX, closing any
  * descriptor of a file drops every lock that the process has on it, SQLite's too, and with them commits that were
  * acknowledged (https://www.sqlite.org/howtocorrupt.html, section 2.2). So it is made before SQLite opens it, and
- * from then on only looked at with stat.
+ * from then on only looked at with stat (open-files.ts).
  */
-import { statSync } from 'node:fs'
 import { access, constants, open, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { CoppiceError } from '../../errors.js'
@@ -40,25 +39,6 @@ async function makeFile(path: string): Promise<void> {
   } catch (error) {
     // Another supervisor made it in between.
     if (codeOf(error) !== 'EEXIST') throw asFileTrouble(error, path)
-  }
-}
-
-/** Throws where the path no longer leads to the files that were opened: what is committed there is lost to all. */
-export type FileCheck = () => void
-
-/**
- * The WAL counts as well. Where anything in this process opens and closes the files, a backup say, SQLite's locks are
- * gone, and the next other program that closes the state takes itself for the last one and deletes the WAL.
- */
-export function checkOf(path: string): FileCheck {
-  const files = [path, `${path}-wal`].map((name) => ({ name, opened: statSync(name, { bigint: true }) }))
-  return () => {
-    for (const { name, opened } of files) {
-      const found = statSync(name, { bigint: true, throwIfNoEntry: false })
-      if (found?.ino === opened.ino && found.dev === opened.dev) continue
-      const what = found === undefined ? 'was deleted or moved away' : 'was replaced by another file'
-      throw unavailable(path, `the state file ${name} ${what} while in use: put it back, or start again`)
-    }
   }
 }
 

@@ -4,7 +4,8 @@ import type { CoppiceError } from '../../errors.js'
 import type { Store } from '../contract.js'
 import { Committer } from './committer.js'
 import { connect, recognise } from './connection.js'
-import { checkOf, ensureFile } from './file.js'
+import { ensureFile } from './file.js'
+import { OpenFiles } from './open-files.js'
 import { SqliteStore } from './store.js'
 import { asStoreTrouble, isBusy } from './trouble.js'
 
@@ -33,7 +34,7 @@ export async function openSqliteStore(path: string, options: SqliteOptions = {})
     return new SqliteStore(
       location,
       database,
-      new Committer(database, location, checkOf(location), { ...options, busyTimeout }),
+      new Committer(database, location, new OpenFiles(location), { ...options, busyTimeout }),
     )
   } catch (error) {
     throw asStoreTrouble(error, location)
