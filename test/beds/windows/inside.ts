@@ -5,6 +5,7 @@
 import { writeFileSync } from 'node:fs'
 import { relative } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { inspect } from 'node:util'
 import type { RunnerTestFile as File, RunnerTask as Task, RunnerTestCase as Test } from 'vitest'
 import { leftOut } from './left-out.ts'
 
@@ -48,8 +49,10 @@ const runner = {
   onAfterRunTask(test: Test) {
     const milliseconds = Math.round(test.result?.duration ?? 0)
     process.stdout.write(`${test.result?.state ?? test.mode} ${milliseconds} ${fullName(test)}\n`)
-    for (const { message, stack } of test.result?.errors ?? [])
+    for (const { message, stack, actual } of test.result?.errors ?? []) {
       process.stdout.write(`  ${message}\n  ${stack}\n`)
+      if (actual !== undefined) process.stdout.write(`  there was: ${inspect(actual, { depth: 6 })}\n`)
+    }
   },
 } as const
 
