@@ -14,6 +14,11 @@ type TreeMessage = Extract<ToHost, { tree: string }>
 
 type NewsMessage = LogLine | EventMessage
 
+/**
+ * Of the keeper's thread. Left to itself the part of its heap that is new grows to a hundred megabytes within minutes, and each
+ * collection of that is a pause of milliseconds; nearly everything that a keeper makes is dead when its message is answered.
+ */
+const youngMegabytes = 16
 /** Lines of the log that are written between two words about that. */
 const linesAtOnce = 100
 /** Milliseconds. A thread that hangs in a call of the system's ends when that does. */
@@ -58,6 +63,7 @@ export class KeeperLink {
       env: SHARE_ENV,
       // Node 22 calls node:sqlite experimental; on later versions there is no warning to disable.
       execArgv: ['--disable-warning=ExperimentalWarning'],
+      resourceLimits: { maxYoungGenerationSizeMb: youngMegabytes },
       // Descriptors that the keeper hands to sockets are theirs; Node's own bookkeeping would warn of them.
       trackUnmanagedFds: false,
       stdout: false,
