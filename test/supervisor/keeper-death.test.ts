@@ -27,7 +27,8 @@ describe('P9: a keeper that dies', () => {
     expect(scene.living()).toEqual([])
     await expect(supervisor.run({}, () => 1)).rejects.toMatchObject({ code: 'run_lost' })
     await supervisor.close()
-    expect(lines).toMatchObject([
+    // Wine now and then fails to start a program of the sweep's: then that is tried again.
+    expect(lines.filter(({ msg }) => !msg?.includes('trying again'))).toMatchObject([
       { level: 50, msg: 'the keeper died', runs: 1, err: { code: 'run_lost' } },
       { msg: 'run taken over', run: handle.id },
       { msg: 'run recovered', run: handle.id },

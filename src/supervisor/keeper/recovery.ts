@@ -129,6 +129,7 @@ async function howGone(keeper: Keeper, supervisor: SupervisorRecord): Promise<'d
  * end is tried again.
  */
 async function endForSure(keeper: Keeper, run: StoredRun, hold: Hold, why: string): Promise<void> {
+  keeper.news.claimed(run, why)
   for (let pause = 100; ; pause = Math.min(pause * 2, 5000)) {
     try {
       return await endClaimed(keeper, run, hold, why)
@@ -143,7 +144,6 @@ async function endForSure(keeper: Keeper, run: StoredRun, hold: Hold, why: strin
 /** The run is ours: its trees are ended, and then the run. */
 async function endClaimed(keeper: Keeper, run: StoredRun, hold: Hold, why: string): Promise<void> {
   const { bounds } = keeper
-  keeper.news.claimed(run, why)
   const trees = await keeper.store.trees(run.id)
   const left = trees.filter(({ end }) => end === null)
   const { socket } = run.supervisor
