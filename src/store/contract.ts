@@ -58,10 +58,11 @@ export interface Store extends AdmissionVerbs, RequestVerbs, EndingVerbs, Retent
 
   /**
    * Records that the run stops, and why. The cause that is stored already wins, and is what comes back; a later stop
-   * can shorten its grace and nothing else. Every running run below it in its family stops with it, as `parent_ended`.
+   * can shorten its grace and nothing else. What other supervisors run
+   * below it in its family stops with it, as `parent_ended`.
    */
   markStopping(hold: Hold, stop: Stop, at: number): Promise<Stop>
-  /** Asks, from wherever, that a run end: a waiting one ends at once, a running one and those below it are marked stopping. */
+  /** Asks, from wherever, that a run end: a waiting one ends at once, a running one is marked stopping, and what others run below it. */
   requestCancel(run: string, stop: Stop, at: number): Promise<StoredRun>
   /**
    * Claims a run from an owner that is dead: `stopping`, its cause `lost` unless one is recorded, this owner,

@@ -120,20 +120,24 @@ export function exerciseEnding(open: OpenStore): void {
       expect((await scene.store.run('a'))?.stop).toEqual(stop({ grace: 0 }))
     })
 
-    it('stops all that run below it with it, three deep, so that none of them is lost to the kill of its parent’s tree', async () => {
+    it('stops with a run what others run below it, three deep, so that none of that is lost to the kill of its tree', async () => {
       for (const [at, end] of [
         (scene: Scene, top: Hold) => scene.store.markStopping(top, stop({ grace: 300 }), noon),
         (scene: Scene) => scene.store.requestCancel('top', stop({ grace: 300 }), noon),
       ].entries()) {
         const scene = await Scene.of(open)
+        await scene.supervisor('s2')
+        await scene.supervisor('s3')
         const top = await scene.hold('top', null)
-        await scene.hold('middle', 'k', { parent: 'top' })
-        await scene.hold('bottom', 'l', { parent: 'middle' })
-        await scene.admit('waits', 'l', { parent: 'top' })
-        await scene.hold('timed out', 'm', { parent: 'middle' })
+        await scene.hold('middle', 'k', { parent: 'top', supervisor: 's2' })
+        await scene.hold('bottom', 'l', { parent: 'middle', supervisor: 's3' })
+        await scene.admit('waits', 'l', { parent: 'top', supervisor: 's2' })
+        await scene.hold('timed out', 'm', { parent: 'middle', supervisor: 's2' })
         const first = stop({ cause: 'timed_out', message: 'after 10m' })
         await scene.store.requestCancel('timed out', first, noon)
-        await scene.hold('other', 'n')
+        await scene.hold('of its own supervisor', 'n', { parent: 'top' })
+        await scene.hold('below that', 'o', { parent: 'of its own supervisor', supervisor: 's2' })
+        await scene.hold('other', 'p', { supervisor: 's2' })
         await end(scene, top)
         const parentEnded = (parent: string) =>
           stop({ cause: 'parent_ended', message: `its parent, run ${parent}, ended`, grace: 300 })
@@ -141,6 +145,8 @@ export function exerciseEnding(open: OpenStore): void {
         expect(await stopOf('middle'), `${at}`).toEqual(parentEnded('top'))
         expect(await stopOf('bottom')).toEqual(parentEnded('middle'))
         expect(await stopOf('timed out'), 'the first cause wins').toEqual(first)
+        expect(await stopOf('of its own supervisor'), 'which may know another cause').toBeNull()
+        expect(await stopOf('below that')).toEqual(parentEnded('of its own supervisor'))
         expect(await stopOf('other')).toBeNull()
         expect(await scene.stateOf('waits')).toBe('waiting')
       }

@@ -55,6 +55,8 @@ describe('run.exec', () => {
       expect((await run.exec('true')).orThrow().ok).toBe(true)
       await expect(run.exec('no-such-command-here')).rejects.toMatchObject({ code: 'command_not_found' })
       await expect(run.exec('/etc')).rejects.toMatchObject({ code: 'command_not_executable', path: '/etc' })
+      // A tree’s record is nobody’s to wait for; what its run writes afterwards is stored after it.
+      await run.append('after them')
       expect(await supervisor.trees(run.id)).toMatchObject([
         {
           command: ['sh', '-c', 'echo out; echo err >&2; exit 3'],

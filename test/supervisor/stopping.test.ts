@@ -97,6 +97,8 @@ describe.for(kinds)('what lingers when the root has exited, by %s', (containment
       expect(result.tree.lingered.map(({ name }) => name)).toContain('bash')
       expect(await run.exec('true')).toMatchObject({ ok: true })
       expect(scene.living().length).toBeGreaterThan(0)
+      // A tree’s record is nobody’s to wait for; what its run writes afterwards is stored after it.
+      await run.append('after them')
       expect(await supervisor.trees(run.id)).toMatchObject([{ end: null }, {}])
       return run.id
     })

@@ -63,6 +63,8 @@ describe('P7: a budget of trees', () => {
       await expect(cancelled.pid).rejects.toMatchObject({ code: 'launch_failed' })
       expect(await holder).toMatchObject({ ended: 'timed_out' })
       expect(await patient).toMatchObject({ ok: true, stdout: 'ran\n' })
+      // A tree’s record is nobody’s to wait for; what its run writes afterwards is stored after it.
+      await run.append('after them')
       expect(await supervisor.trees(run.id)).toHaveLength(2)
     })
     await expect(import('node:fs/promises').then(({ stat }) => stat(`${scene.folder}/ran`))).rejects.toThrow()

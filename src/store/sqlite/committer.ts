@@ -119,8 +119,8 @@ export class Committer {
       this.#goOn()
     }).then(async () => {
       await this.#durability.close()
-      this.#files.close()
       this.#database.close()
+      this.#files.close()
     })
     return this.#closing
   }

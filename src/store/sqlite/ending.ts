@@ -69,10 +69,12 @@ export function endingVerbs(database: DatabaseSync, remembered: RememberedRuns) 
     UPDATE runs SET state = 'stopping', cause = ?, message = ?, stop_grace = ?, stopping_at = ?
     WHERE id = ? AND state = 'running'`)
   const runningBelow = database.prepare(`
-    WITH RECURSIVE family(id, parent, state) AS (
-      SELECT id, parent, state FROM runs WHERE parent = ? AND ended_at IS NULL
-      UNION SELECT r.id, r.parent, r.state FROM runs r JOIN family f ON r.parent = f.id WHERE r.ended_at IS NULL)
-    SELECT id, parent FROM family WHERE state = 'running'`)
+    WITH RECURSIVE family(id, parent, state, supervisor) AS (
+      SELECT id, parent, state, supervisor FROM runs WHERE parent = ? AND ended_at IS NULL
+      UNION SELECT r.id, r.parent, r.state, r.supervisor FROM runs r JOIN family f ON r.parent = f.id
+      WHERE r.ended_at IS NULL)
+    SELECT id, parent FROM family
+    WHERE state = 'running' AND supervisor <> (SELECT supervisor FROM runs WHERE id = ?)`)
   const endWaiting = database.prepare(`
     UPDATE runs SET state = ?, cause = ?, message = ?, ended_at = ? WHERE id = ? AND state = 'waiting'`)
 
@@ -168,11 +170,12 @@ export function endingVerbs(database: DatabaseSync, remembered: RememberedRuns) 
   }
 
   /**
-   * What is below it in its family stops with it, and before anybody is signalled: the processes of a subagent in a tree of
-   * its parent's may be killed with that before it has heard, and were lost else.
+   * What other supervisors have below it in its family stops with it, and before anybody is signalled: a supervisor in a tree
+   * of the run's may be killed with that before it has heard, and what it had were lost else. Those of its own supervisor
+   * cannot be: that one ends them, and knows whether one has a cause of its own that is not stored yet.
    */
   function stopBelow(run: string, grace: number | null, at: number): void {
-    for (const { id, parent } of allAs<{ id: string; parent: string }>(runningBelow.all(run)))
+    for (const { id, parent } of allAs<{ id: string; parent: string }>(runningBelow.all(run, run)))
       stopAnyones.run('parent_ended', describeParentsEnd(parent), grace, at, id)
   }
 

@@ -1,5 +1,5 @@
 /** Whether the files of a state that is in use are still where they were opened. */
-import { closeSync, openSync, readlinkSync, statSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readlinkSync, statSync } from 'node:fs'
 import { unavailable } from './trouble.js'
 
 /**
@@ -33,7 +33,7 @@ export class OpenFiles {
   }
 }
 
-/** Milliseconds: what is mounted over a folder changes no link to a file in it. */
+/** Milliseconds: what is mounted over a folder changes no link to a file in it, nor does what another machine deletes. */
 const lookEvery = 1000
 
 class Place {
@@ -67,6 +67,9 @@ interface Numbers {
   readonly dev: bigint
 }
 
+/** Of this process, on Linux. */
+const descriptors = '/proc/self/fd'
+
 /**
  * What Linux says of an open file's path (proc_pid_fd(5)): it changes with the file's name or a folder's, and where the file is
  * deleted. `stat` would ask for the file's times, and where somebody has asked, the kernel gives the next write a time of its
@@ -79,11 +82,11 @@ class WalLink {
 
   /** Null where the system has no such links. */
   static open(wal: Place): WalLink | null {
-    if (process.platform !== 'linux') return null
+    if (!existsSync(descriptors)) return null
     let file: number | undefined
     try {
       file = openSync(wal.name, 'r')
-      if (wal.is(statSync(`/proc/self/fd/${file}`, { bigint: true }))) return new WalLink(file)
+      if (wal.is(statSync(`${descriptors}/${file}`, { bigint: true }))) return new WalLink(file)
     } catch {
       // No /proc, or no descriptor to spare: then the path is looked at.
     }
@@ -94,12 +97,16 @@ class WalLink {
   /** A descriptor of ours: SQLite locks the shared memory's file and the database, and never the WAL, so to close it drops no lock. */
   private constructor(file: number) {
     this.#file = file
-    this.#link = `/proc/self/fd/${file}`
+    this.#link = `${descriptors}/${file}`
     this.#target = readlinkSync(this.#link)
   }
 
   isUnchanged(): boolean {
-    return readlinkSync(this.#link) === this.#target
+    try {
+      return readlinkSync(this.#link) === this.#target
+    } catch {
+      return false
+    }
   }
 
   close(): void {
