@@ -118,6 +118,26 @@ describe('case 26: a parent’s end is its subagents’ end', () => {
     await supervisor.close()
   })
 
+  test('P5: one that has timed out stays so, whose parent ends while its callback hangs', async ({
+    scene,
+  }) => {
+    const supervisor = await openSupervisor({ state: scene.state, ...bounds })
+    await supervisor.run({ session: 'top' }, async (top) => {
+      const heard = Promise.withResolvers<void>()
+      const slow = top.subagent({ session: 'slow', timeout: 1, grace: '10s' }, (sub) => {
+        sub.signal.addEventListener('abort', () => heard.resolve())
+        return new Promise(() => {})
+      })
+      slow.catch(() => {})
+      await heard.promise
+      // A tree makes the parent's stop one that is written down before its end.
+      top.exec('sleep', ['600']).catch(() => {})
+    })
+    const slow = (await outcomesOf(supervisor)).find(({ session }) => session === 'slow')
+    expect(slow).toMatchObject({ state: 'timed_out', cause: 'timed_out', callback: 'left_behind' })
+    await supervisor.close()
+  })
+
   // Without grace the commands are killed with the tree that they are in, before they have heard of any end.
   test.for([{ grace: '200ms' }, { grace: 0 }] as const)(
     'three deep through real commands: the outermost is cancelled with grace $grace, and all are told truly',
