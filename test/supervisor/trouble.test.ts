@@ -1,7 +1,10 @@
 import { renameSync, rmSync } from 'node:fs'
+import { DatabaseSync } from 'node:sqlite'
 import { openSupervisor } from 'coppice'
 import { describe, expect } from 'vitest'
+import { self } from '#src/containment/processes/processes.js'
 import { eventually } from '../support/eventually.ts'
+import { heldBy } from '../support/owners.ts'
 import { fixture, test } from '../support/scene.ts'
 
 async function errorOf(promise: PromiseLike<unknown>): Promise<unknown> {
@@ -167,6 +170,43 @@ describe('every promise settles, and no session stays held', () => {
     const second = await openSupervisor({ state: scene.state })
     expect(await second.run({ session: 'held' }, () => scene.living())).toEqual([])
     await second.close()
+  })
+
+  test('P5, P8: a close in the middle of a recovery: the caller that would not wait is told of its run’s ending', async ({
+    scene,
+  }) => {
+    const dead = scene.host('host-of-a-patient-tree.mjs', ['10m'])
+    await dead.lines.after('ready')
+    // It looks for the dead when it has something that waits.
+    const first = await openSupervisor({ state: scene.state, grace: '10m', ttl: '1s' })
+    dead.child.kill('SIGKILL')
+    await dead.died
+    const handle = first.start({ session: 'a', ifBusy: 'refuse' }, () => 'ran')
+    await eventually(async () => (await first.runs({ state: 'waiting' })).length === 1)
+    await first.close({ within: '1s' })
+    expect(await handle.outcome).toMatchObject({ state: 'cancelled', cause: 'shutdown' })
+    expect(await errorOf(handle.result)).toMatchObject({ code: 'run_cancelled' })
+    const second = await openSupervisor({ state: scene.state, grace: '100ms' })
+    expect(await second.run({ session: 'a' }, () => scene.living())).toEqual([])
+    await second.close()
+  })
+
+  test('P8: a holder that cannot be recovered: who would not wait is refused, and does not stay in the queue', async ({
+    scene,
+  }) => {
+    const supervisor = await openSupervisor({ state: scene.state, logLevel: 'silent' })
+    await heldBy(scene, { ...(await self()), startTime: '1' })
+    {
+      using database = new DatabaseSync(scene.state)
+      database.exec(`CREATE TRIGGER refuses BEFORE UPDATE OF supervisor ON runs WHEN old.id = 'held'
+        BEGIN SELECT RAISE(ABORT, 'not this one'); END`)
+      const refused = supervisor.run({ session: 'k', ifBusy: 'refuse' }, () => 'ran')
+      expect(await errorOf(refused)).toMatchObject({ code: 'session_busy', holder: 'held' })
+      expect(await supervisor.runs({ state: 'waiting' })).toEqual([])
+      database.exec('DROP TRIGGER refuses')
+    }
+    expect(await supervisor.run({ session: 'k', wait: '20s' }, () => 'ran')).toBe('ran')
+    await supervisor.close()
   })
 
   test('a log that nobody reads, and whose pipe is closed in the end: the runs go on', async ({ scene }) => {

@@ -16,7 +16,8 @@ export async function admit(keeper: Keeper, run: SupervisedRun): Promise<Deliver
   while (followed !== null && (await endIfLost(keeper, followed.run)))
     ({ holder, followed } = await ask(keeper, run))
   if (followed !== null) return followed
-  if (run.progress.state === 'waiting') await queue(keeper, run, holder)
+  // Not awaited: it may end before that, and whoever asked is told so at once.
+  if (run.progress.state === 'waiting') void queue(keeper, run, holder)
   return null
 }
 
@@ -107,10 +108,23 @@ function interrupt(keeper: Keeper, { id, stop, supervisor }: StoredRun): void {
 async function queue(keeper: Keeper, run: SupervisedRun, holder: StoredRun | null): Promise<void> {
   const { wait } = run.request
   // A holder whose owner is dead is no reason to be refused: its end is what admits the next.
-  if (holder !== null && wait === 0) await recoverIfGone(keeper, holder)
+  if (holder !== null && wait === 0) await recoverOrRefuse(keeper, run, holder)
   // It may be dead as well where there is time; that is the lookout's business.
   else keeper.lookout.waitsFor(holder)
   if (wait !== null && run.progress.state === 'waiting') giveUpAfter(keeper, run, wait)
+}
+
+/** Resolves also where its recovery fails: a run that may not wait is refused then, and not left in the queue. */
+async function recoverOrRefuse(keeper: Keeper, run: SupervisedRun, holder: StoredRun): Promise<void> {
+  try {
+    await recoverIfGone(keeper, holder)
+  } catch (error) {
+    if (run.progress.state !== 'waiting') return
+    keeper.log.error(
+      { run: run.id, err: error },
+      `could not recover run ${holder.id}, which holds its session`,
+    )
+  }
 }
 
 /** A refusal is stored; where the store cannot take it now, it is tried again. */
