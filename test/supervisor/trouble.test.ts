@@ -175,10 +175,10 @@ describe('every promise settles, and no session stays held', () => {
   test('P5, P8: a close in the middle of a recovery: the caller that would not wait is told of its run’s ending', async ({
     scene,
   }) => {
-    const dead = scene.host('host-of-a-patient-tree.mjs', ['10m'])
+    const dead = scene.host('host-of-a-patient-tree.mjs', ['4s'])
     await dead.lines.after('ready')
     // It looks for the dead when it has something that waits.
-    const first = await openSupervisor({ state: scene.state, grace: '10m', ttl: '1s' })
+    const first = await openSupervisor({ state: scene.state })
     dead.child.kill('SIGKILL')
     await dead.died
     const handle = first.start({ session: 'a', ifBusy: 'refuse' }, () => 'ran')
@@ -186,7 +186,7 @@ describe('every promise settles, and no session stays held', () => {
     await first.close({ within: '1s' })
     expect(await handle.outcome).toMatchObject({ state: 'cancelled', cause: 'shutdown' })
     expect(await errorOf(handle.result)).toMatchObject({ code: 'run_cancelled' })
-    const second = await openSupervisor({ state: scene.state, grace: '100ms' })
+    const second = await openSupervisor({ state: scene.state })
     expect(await second.run({ session: 'a' }, () => scene.living())).toEqual([])
     await second.close()
   })
