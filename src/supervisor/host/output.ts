@@ -1,10 +1,6 @@
 import { Readable } from 'node:stream'
-import { StringDecoder } from 'node:string_decoder'
-import { setImmediate as nextTurn } from 'node:timers/promises'
+import { decode } from './decoding.js'
 import { Tail } from './tail.js'
-
-/** Bytes that are decoded in one turn of the loop: a fraction of a millisecond's work. */
-const slice = 512 * 1024
 
 /**
  * One output stream of a tree on the host's side: keeps what the result will hold, feeds whoever reads it live,
@@ -59,8 +55,8 @@ export class Output {
   }
 
   /**
-   * Bytes that are not UTF-8 become U+FFFD; a line says how many bytes are left out, and where. In slices: megabytes in one
-   * turn would hold everything else up for as long as they take.
+   * Bytes that are not UTF-8 become U+FFFD; a line says how many bytes are left out, and where. Megabytes in one turn would
+   * hold everything else up for as long as they take: they have several.
    */
   async text(): Promise<string> {
     if (this.#leftOut === 0) return decode([...this.#head, ...this.#tail.pieces])
@@ -91,21 +87,4 @@ export class Output {
     }
     if (chunk.length > room) this.#leftOut += this.#tail.push(chunk.subarray(Math.max(room, 0)))
   }
-}
-
-async function decode(chunks: readonly Uint8Array[]): Promise<string> {
-  const decoder = new StringDecoder('utf8')
-  let text = ''
-  let inTurn = 0
-  for (const chunk of chunks) {
-    for (let at = 0; at < chunk.length; at += slice) {
-      const part = chunk.subarray(at, at + slice)
-      text += decoder.write(Buffer.from(part.buffer, part.byteOffset, part.length))
-      inTurn += part.length
-      if (inTurn < slice) continue
-      inTurn = 0
-      await nextTurn()
-    }
-  }
-  return text + decoder.end()
 }
