@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { chmod, cp, mkdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -155,6 +156,14 @@ describe('case 32: a file that is not ours', () => {
       expect(told).toMatchObject({ code: 'store_unavailable', path })
       expect(told.message).toMatch(/must be readable and writable by this user/)
     }
+  })
+
+  it.skipIf(!existsSync('/proc/self'))('is refused by name: a folder in which nobody makes any', async () => {
+    const path = '/proc/coppice/coppice.db'
+    await expect(openStore(path)).rejects.toMatchObject({
+      code: 'store_unavailable',
+      message: `the state file ${path} cannot be made, nor its folder: check the path`,
+    })
   })
 
   it('is told by name where it is damaged', async () => {

@@ -38,7 +38,11 @@ async function makeFile(path: string): Promise<void> {
     await file.close()
   } catch (error) {
     // Another supervisor made it in between.
-    if (codeOf(error) !== 'EEXIST') throw asFileTrouble(error, path)
+    if (codeOf(error) === 'EEXIST') return
+    // /proc and its like have folders in which nobody makes any.
+    if (isMissing(error))
+      throw unavailable(path, `the state file ${path} cannot be made, nor its folder: check the path`, error)
+    throw asFileTrouble(error, path)
   }
 }
 
