@@ -5,6 +5,7 @@ import { runVariable } from '../containment/processes/cookie.js'
 import { onPoliteSignal, politeSignals } from '../containment/signals.js'
 import { type CoppiceError, isCoppiceError } from '../errors.js'
 import type { Outcome } from '../runs/outcome.js'
+import { isTerminal } from '../runs/states.js'
 import type { ExecResult } from '../supervisor/host/exec-result.js'
 import type { LimitOptions } from '../supervisor/host/limit-options.js'
 import type { Run, RunHandle } from '../supervisor/host/run-faces.js'
@@ -81,13 +82,14 @@ export async function run(command: readonly string[], options: RunOptions): Prom
 }
 
 /**
- * The run in whose tree this command was started, by its cookie: the innermost one, where it runs in the same store. One
- * that has ended, or is another store's, is no parent.
+ * The run in whose tree this command was started, by its cookie: the innermost one, where it is in the same store. One
+ * that has ended, or is another store's, is no parent; one that stops is, and its admission says that it starts none.
  */
 async function parentRun(supervisor: Supervisor): Promise<string | null> {
   const innermost = process.env[runVariable]?.split('/').at(-1)
   if (!innermost) return null
-  return (await supervisor.show(innermost))?.state === 'running' ? innermost : null
+  const run = await supervisor.show(innermost)
+  return run !== null && !isTerminal(run.state) ? innermost : null
 }
 
 /** Rejects with `store_unavailable` where the ending could not be stored in its time: nobody waits for it for ever. */

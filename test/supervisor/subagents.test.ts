@@ -170,6 +170,28 @@ describe('case 26: a parent’s end is its subagents’ end', () => {
     },
   )
 
+  test('P6: a command in the tree of a run that stops starts none, and says why', async ({ scene }) => {
+    const supervisor = await openSupervisor({ state: scene.state, ...bounds })
+    const said: string[] = []
+    const handle = supervisor.start({ session: 'outer', grace: '20s' }, async (run) => {
+      const late = `${process.execPath} ${scene.command} run --session late -- echo started`
+      const script = `trap '${late} 2>&1; echo "exit $?"; exit' TERM; echo ready; sleep 600 & wait`
+      const tool = run.exec('bash', ['-c', script], { env: { COPPICE_STATE: scene.state } })
+      for await (const line of tool) {
+        said.push(line)
+        ready.resolve()
+      }
+      await tool
+    })
+    const ready = Promise.withResolvers<void>()
+    await ready.promise
+    await handle.cancel()
+    const why = `coppice: parent run ${handle.id} is stopping: it starts no subagent`
+    expect(said).toEqual(['ready', why, 'exit 125'])
+    expect((await outcomesOf(supervisor)).map(({ session }) => session)).toEqual(['outer'])
+    await supervisor.close()
+  })
+
   test('one whose process is stopped is taken from it', async ({ scene }) => {
     const supervisor = await openSupervisor({ state: scene.state, ...bounds, drainBound: '100ms' })
     const parent = await supervisor.begin({ session: 'top' })
