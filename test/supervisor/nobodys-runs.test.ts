@@ -3,9 +3,12 @@ import { describe, expect } from 'vitest'
 import { noLimits } from '#src/containment/limits.js'
 import { CoppiceError } from '#src/errors.js'
 import { defaultBounds } from '#src/runs/bounds.js'
+import type { Store } from '#src/store/contract.js'
 import { openStore } from '#src/store/open.js'
+import type { StoredRun } from '#src/store/records.js'
 import type { RunRequest } from '#src/supervisor/calls.js'
 import { handlers } from '#src/supervisor/keeper/calls.js'
+import type { Keeper } from '#src/supervisor/keeper/keeper.js'
 import { recoverIfGone } from '#src/supervisor/keeper/recovery.js'
 import { Teller } from '#src/supervisor/keeper/teller.js'
 import { admission, ending, supervisorNamed } from '../store/scene.ts'
@@ -70,16 +73,7 @@ describe('P4: a run that is nobody’s, of a supervisor that lives', () => {
       }),
     }))
     const other = await openStore(scene.state)
-    const identity = {
-      pid: 2 ** 22 + 1,
-      startTime: '1',
-      bootId: keeper.identity.bootId,
-      pidNamespace: keeper.identity.pidNamespace,
-    }
-    await other.register(supervisorNamed('dead', { host: hostname(), identity, socket: null }))
-    await other.admit(admission('left', 'k', { supervisor: 'dead' }))
-    const left = await other.run('left')
-    if (left === null) expect.fail('not stored')
+    const left = await leftByTheDead(other, keeper)
     expect(await recoverIfGone(keeper, left)).toBe(true)
     expect(sweeps).toBe(2)
     expect(await other.run('left')).toMatchObject({ state: 'lost', supervisor: { id: 'one' } })
@@ -87,6 +81,69 @@ describe('P4: a run that is nobody’s, of a supervisor that lives', () => {
     await other.close()
   })
 })
+
+describe('P8: a caller is told', () => {
+  test('that its run was ended, where that was stored and not answered', async ({ scene }) => {
+    let looks = 0
+    const { keeper } = await openKeeper(scene, ({ store, news }) =>
+      store === null
+        ? {}
+        : {
+            store: withMethods(store, {
+              version() {
+                looks += 1
+                return store.version()
+              },
+              async endIfWaiting(...asked) {
+                await store.endIfWaiting(...asked)
+                const error = new CoppiceError('store_unavailable', 'the answer got lost')
+                news.store(store.location, error)
+                throw error
+              },
+            }),
+          },
+    )
+    await keeper.store.admit(admission('holder', 'k', { supervisor: 'one' }))
+    const admitted = handlers.admit(keeper, { ...asked, request: null })
+    await eventually(() => keeper.runs.get('unanswered')?.isStored)
+    // The first look reads everything, whoever has written.
+    await eventually(() => {
+      keeper.lookout.news()
+      return looks > 1
+    })
+    const cancel = { target: { run: 'unanswered' }, message: null, grace: null, force: false }
+    await expect(handlers.cancel(keeper, cancel)).rejects.toMatchObject({ code: 'store_unavailable' })
+    await expect(admitted).rejects.toMatchObject({ code: 'run_cancelled' })
+    await handlers.close(keeper, { drain: 0, within: 0 })
+  })
+
+  test('that its session is busy, and before that that its run waits, where the holder’s recovery takes for ever', async ({
+    scene,
+  }) => {
+    const { keeper, told } = await openKeeper(scene, ({ containment }) => ({
+      containment: withMethods(containment, { sweep: () => new Promise(() => {}) }),
+    }))
+    Object.assign(keeper, { bounds: { ...defaultBounds, grace: 0, killBound: 300, drainBound: 0 } })
+    const other = await openStore(scene.state)
+    await leftByTheDead(other, keeper)
+    const admitted = handlers.admit(keeper, { ...asked, wait: 0 })
+    await expect(admitted).rejects.toMatchObject({ code: 'session_busy', holder: 'left' })
+    expect(told.map(({ type }) => type).filter((type) => type !== 'event')).toEqual(['waits', 'ended'])
+    await handlers.close(keeper, { drain: 0, within: 0 })
+    await other.close()
+  })
+})
+
+/** A run that holds session `k`, of a process that is not there any more. */
+async function leftByTheDead(
+  store: Store,
+  { identity: { bootId, pidNamespace } }: Keeper,
+): Promise<StoredRun> {
+  const identity = { pid: 2 ** 22 + 1, startTime: '1', bootId, pidNamespace }
+  await store.register(supervisorNamed('dead', { host: hostname(), identity, socket: null }))
+  await store.admit(admission('left', 'k', { supervisor: 'dead' }))
+  return (await store.run('left')) ?? expect.fail('not stored')
+}
 
 describe('P8: an ending that is nobody’s, of a supervisor that lives', () => {
   test('is told where its claim was stored and not answered', async ({ scene }) => {

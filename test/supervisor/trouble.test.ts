@@ -175,7 +175,7 @@ describe('every promise settles, and no session stays held', () => {
   test('P5, P8: a close in the middle of a recovery: the caller that would not wait is told of its run’s ending', async ({
     scene,
   }) => {
-    const dead = scene.host('host-of-a-patient-tree.mjs', ['4s'])
+    const dead = scene.host('host-of-a-patient-tree.mjs', ['8s'])
     await dead.lines.after('ready')
     // It looks for the dead when it has something that waits.
     const first = await openSupervisor({ state: scene.state })
@@ -196,16 +196,47 @@ describe('every promise settles, and no session stays held', () => {
   }) => {
     const supervisor = await openSupervisor({ state: scene.state, logLevel: 'silent' })
     await heldBy(scene, { ...(await self()), startTime: '1' })
-    {
-      using database = new DatabaseSync(scene.state)
+    const database = new DatabaseSync(scene.state)
+    try {
+      database.exec('PRAGMA busy_timeout = 5000')
       database.exec(`CREATE TRIGGER refuses BEFORE UPDATE OF supervisor ON runs WHEN old.id = 'held'
         BEGIN SELECT RAISE(ABORT, 'not this one'); END`)
       const refused = supervisor.run({ session: 'k', ifBusy: 'refuse' }, () => 'ran')
       expect(await errorOf(refused)).toMatchObject({ code: 'session_busy', holder: 'held' })
       expect(await supervisor.runs({ state: 'waiting' })).toEqual([])
       database.exec('DROP TRIGGER refuses')
+    } finally {
+      database.close()
     }
     expect(await supervisor.run({ session: 'k', wait: '20s' }, () => 'ran')).toBe('ran')
+    await supervisor.close()
+  })
+
+  test('P5: a signal that is aborted while nobody can cancel what waits ends the run when it has its session', async ({
+    scene,
+  }) => {
+    const supervisor = await openSupervisor({ state: scene.state, logLevel: 'silent' })
+    const holder = await supervisor.begin({ session: 'a' })
+    const aborter = new AbortController()
+    const waits = supervisor.start(
+      { session: 'a', signal: aborter.signal, timeout: '5s', grace: 0 },
+      () => new Promise(() => {}),
+    )
+    await eventually(async () => (await supervisor.runs({ state: 'waiting' })).length === 1)
+    const database = new DatabaseSync(scene.state)
+    try {
+      database.exec('PRAGMA busy_timeout = 5000')
+      database.exec(`CREATE TRIGGER refuses BEFORE UPDATE OF state ON runs WHEN new.state = 'cancelled'
+        BEGIN SELECT RAISE(ABORT, 'not now'); END`)
+      aborter.abort()
+      // In order: by then the signal's own was refused as well.
+      await expect(waits.cancel()).rejects.toThrow('not now')
+      database.exec('DROP TRIGGER refuses')
+    } finally {
+      database.close()
+    }
+    await holder.end()
+    expect(await waits.outcome).toMatchObject({ state: 'cancelled', fence: 2 })
     await supervisor.close()
   })
 

@@ -141,6 +141,8 @@ export class KeeperLink {
     } finally {
       this.#closed = true
       await settlesWithin(terminateBound, this.#worker.terminate())
+      // Also where its thread takes longer: what it could not end is there for the next.
+      supervisorGone(this.supervisor)
     }
   }
 

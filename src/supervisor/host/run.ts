@@ -129,6 +129,8 @@ export class HostRun implements BegunRun {
       const answer = await admitted
       if ('follows' in answer) this.#follow(answer)
       else this.#begin(answer, spec)
+      // Again: while the store was away nobody could cancel what waits.
+      if (signal?.aborted) cancel()
       progress.touch()
     } catch (error) {
       this.#life.wasRefused(error)
@@ -286,6 +288,5 @@ export class HostRun implements BegunRun {
 }
 
 function reasonOf(signal: AbortSignal | null): string {
-  const reason: unknown = signal?.reason
-  return reason instanceof Error ? reason.message : String(reason)
+  return thrownRecord(signal?.reason).message
 }

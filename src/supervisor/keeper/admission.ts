@@ -1,7 +1,9 @@
+import { CoppiceError } from '../../errors.js'
+import { timeToEnd } from '../../runs/bounds.js'
 import type { Admission, Delivered, Existing, Refused } from '../../store/admission-contract.js'
 import { describeHolder } from '../../store/holder-text.js'
 import type { StoredRun } from '../../store/records.js'
-import { after } from '../../timers.js'
+import { after, settlesWithin } from '../../timers.js'
 import { begin, endedWaiting, endOurs, leave } from './admitted.js'
 import { endIfLost } from './following.js'
 import type { Keeper } from './keeper.js'
@@ -13,8 +15,10 @@ import type { SupervisedRun } from './run.js'
 export async function admit(keeper: Keeper, run: SupervisedRun): Promise<Delivered | Existing | null> {
   let { holder, followed } = await ask(keeper, run)
   // A run whose supervisor is dead has the request no more: once that is stored, it is for this run.
-  while (followed !== null && (await endIfLost(keeper, followed.run)))
-    ({ holder, followed } = await ask(keeper, run))
+  while (followed !== null && (await endIfLost(keeper, followed.run))) {
+    if (keeper.isClosing) throw new CoppiceError('supervisor_closed', 'the supervisor is closing')
+    ;({ holder, followed } = await ask(keeper, run))
+  }
   if (followed !== null) return followed
   // Not awaited: it may end before that, and whoever asked is told so at once.
   if (run.progress.state === 'waiting') void queue(keeper, run, holder)
@@ -37,9 +41,11 @@ const itself: Asked = { holder: null, followed: null }
 async function ask(keeper: Keeper, run: SupervisedRun): Promise<Asked> {
   const { request } = run
   const admission = admissionOf(keeper, run)
-  const answer = keeper.places.isFullFor(run, keeper.runs.values())
-    ? await keeper.store.refuse(admission, 'queue_full', 'as many runs of its supervisor wait as may')
-    : await keeper.store.admit(admission)
+  // One that is stored already is counted among those that wait.
+  const answer =
+    !run.isStored && keeper.places.isFullFor(run, keeper.runs.values())
+      ? await keeper.store.refuse(admission, 'queue_full', 'as many runs of its supervisor wait as may')
+      : await keeper.store.admit(admission)
   if (answer.state === 'delivered' || answer.state === 'existing') return { holder: null, followed: answer }
   const isNew = !run.isStored
   run.markStored()
@@ -114,17 +120,23 @@ async function queue(keeper: Keeper, run: SupervisedRun, holder: StoredRun | nul
   if (wait !== null && run.progress.state === 'waiting') giveUpAfter(keeper, run, wait)
 }
 
-/** Resolves also where its recovery fails: a run that may not wait is refused then, and not left in the queue. */
+/**
+ * Resolves also where the holder's recovery fails or takes longer than an ending may: a run that may not wait is refused then,
+ * and not left in the queue.
+ */
 async function recoverOrRefuse(keeper: Keeper, run: SupervisedRun, holder: StoredRun): Promise<void> {
-  try {
-    await recoverIfGone(keeper, holder)
-  } catch (error) {
+  // It waits after all, as whoever wants to cancel its request has to know.
+  const waits = () => {
+    if (run.request.request !== null) keeper.send({ type: 'waits', run: run.id })
+  }
+  const recovered = recoverIfGone(keeper, holder, waits).catch((error) => {
     if (run.progress.state !== 'waiting') return
     keeper.log.error(
       { run: run.id, err: error },
       `could not recover run ${holder.id}, which holds its session`,
     )
-  }
+  })
+  await settlesWithin(timeToEnd(keeper.bounds), recovered)
 }
 
 /** A refusal is stored; where the store cannot take it now, it is tried again. */

@@ -1,6 +1,7 @@
 import type { Hold, StoredRun } from '../../store/records.js'
 import { delay } from '../../timers.js'
 import type { Keeper } from './keeper.js'
+import { tellRefused } from './refused.js'
 import { storeEnding } from './store-ending.js'
 
 const message = 'its admission was not answered'
@@ -30,7 +31,7 @@ export async function disown(keeper: Keeper, id: string): Promise<void> {
 async function endAdmitted(keeper: Keeper, { id: run, fence, stop }: StoredRun): Promise<void> {
   if (fence === null) return
   const hold: Hold = { run, supervisor: keeper.id, fence }
-  const { admitted } = await storeEnding(
+  const { admitted, refused } = await storeEnding(
     keeper,
     hold,
     {
@@ -48,5 +49,6 @@ async function endAdmitted(keeper: Keeper, { id: run, fence, stop }: StoredRun):
     },
     async () => {},
   )
+  tellRefused(keeper, refused)
   if (admitted !== null) keeper.onAdmitted(admitted)
 }

@@ -26,6 +26,7 @@ export class Lookout {
   readonly #watched = new Map<string, () => void>()
   /** What the last look read: as long as nobody else writes, there is nothing else to be read. */
   #version: unknown = null
+  #failedWrites = 0
   #others: readonly SupervisorRecord[] = []
   #looking = false
   #again = false
@@ -107,12 +108,15 @@ export class Lookout {
   async #lookOnce(): Promise<void> {
     const keeper = this.#keeper
     const version = await keeper.store.version()
-    if (version !== this.#version) {
+    const { failedWrites } = keeper.news
+    // What was told as not stored may be there all the same, and our own commits change no version.
+    if (version !== this.#version || failedWrites !== this.#failedWrites) {
       await reconcileAll(keeper)
       const all = await keeper.store.supervisors()
       keeper.heartbeats.keepOnly(all)
       this.#others = all.filter(({ id }) => id !== keeper.id)
       this.#version = version
+      this.#failedWrites = failedWrites
       keeper.teller?.look()
     }
     // Whoever tells endings tells those of the dead as well.

@@ -18,6 +18,8 @@ export class News {
   readonly #logs: boolean
   readonly #send: SendToHost
   #listened: ReadonlySet<EventName> = new Set()
+  /** How many writes the store was said not to have taken; it may have some of them all the same. */
+  failedWrites = 0
   /** Since when the store has taken no writes, and why. */
   #trouble: { readonly path: string; readonly since: string; readonly error: string } | null = null
 
@@ -155,8 +157,12 @@ export class News {
 
   /** The store has failed a write, or, with null, taken one. */
   store(path: string, error: CoppiceError | null): void {
-    if (error === null) this.#storeWorks()
-    else if (this.#trouble === null) {
+    if (error === null) {
+      this.#storeWorks()
+      return
+    }
+    this.failedWrites += 1
+    if (this.#trouble === null) {
       this.#trouble = { path, since: now(), error: error.message }
       this.#log.error({ path, err: error }, 'the store takes no writes')
       this.#tell('storeTrouble', { ...this.#trouble, ended: false, at: this.#trouble.since })

@@ -72,10 +72,18 @@ export async function recoverOwner(keeper: Keeper, supervisor: SupervisorRecord)
   return true
 }
 
-/** Resolves to true once the run is recovered, by us or by somebody else; to false where its owner may live. */
-export async function recoverIfGone(keeper: Keeper, run: StoredRun): Promise<boolean> {
+/**
+ * Resolves to true once the run is recovered, by us or by somebody else; to false where its owner may live. `onGone` hears
+ * before that that it does not.
+ */
+export async function recoverIfGone(
+  keeper: Keeper,
+  run: StoredRun,
+  onGone: () => void = () => {},
+): Promise<boolean> {
   const gone = await howGone(keeper, run.supervisor)
   if (gone === null) return false
+  onGone()
   const { identity, ttl } = run.supervisor
   const why = gone === 'dead' ? 'was gone' : `did not renew its leases for ${ms(ttl)}`
   await once(keeper, run, async () => {
