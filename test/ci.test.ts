@@ -31,11 +31,11 @@ function results(scene: Scene, name: string, passed: number, failures: Record<st
 test('the last line counts what all lanes passed and failed', async ({ scene }) => {
   const { code, stdout } = await ci(
     scene,
-    `alone one 10 bash -c '${results(scene, 'one', 3).replaceAll("'", '"')}'
-     alone two 10 bash -c '${results(scene, 'two', 4).replaceAll("'", '"')}'`,
+    `alone one 60 bash -c '${results(scene, 'one', 3).replaceAll("'", '"')}'
+     alone two 60 bash -c '${results(scene, 'two', 4).replaceAll("'", '"')}'`,
   )
   expect(stdout).toMatch(
-    /\none: 3 passed, 0 failed, in \d s\ntwo: 4 passed, 0 failed, in \d s\n\n7 passed, 0 failed\n$/,
+    /\none: 3 passed, 0 failed, in \d+ s\ntwo: 4 passed, 0 failed, in \d+ s\n\n7 passed, 0 failed\n$/,
   )
   expect(code).toBe(0)
 })
@@ -44,7 +44,7 @@ test('the words of a test that failed are told in full', async ({ scene }) => {
   const words = Array.from({ length: 40 }, (_, line) => `line ${line}`).join('\n')
   const { code, stdout } = await ci(
     scene,
-    `alone one 10 bash -c '${results(scene, 'one', 3, { 'it works': words }).replaceAll("'", '"')}; exit 1'`,
+    `alone one 60 bash -c '${results(scene, 'one', 3, { 'it works': words }).replaceAll("'", '"')}; exit 1'`,
   )
   expect(stdout).toContain(`\n== one: some.test.ts: it works\n${words}\n`)
   expect(stdout).toMatch(/\n3 passed, 1 failed\n$/)
@@ -54,14 +54,14 @@ test('the words of a test that failed are told in full', async ({ scene }) => {
 test('a command that fails without a failed test is one failure, with the end of its log', async ({
   scene,
 }) => {
-  const { code, stdout } = await ci(scene, `alone lint 10 bash -c 'echo what is wrong; exit 2'`)
+  const { code, stdout } = await ci(scene, `alone lint 60 bash -c 'echo what is wrong; exit 2'`)
   expect(stdout).toContain('\n== lint: its command exited with 2, and left no results\nwhat is wrong\n')
   expect(stdout).toMatch(/\n0 passed, 1 failed\n$/)
   expect(code).toBe(1)
 })
 
 test('a lane that says it is well and has no results is one failure', async ({ scene }) => {
-  const { code, stdout } = await ci(scene, `alone empty 10 true`)
+  const { code, stdout } = await ci(scene, `alone empty 60 true`)
   expect(stdout).toMatch(/\nempty: 0 passed, 1 failed.*\n\n0 passed, 1 failed\n$/)
   expect(code).toBe(1)
 })
@@ -69,9 +69,9 @@ test('a lane that says it is well and has no results is one failure', async ({ s
 test('a lane that is not over within its bound is ended, and the next one runs', async ({ scene }) => {
   const { stdout } = await ci(
     scene,
-    `alone slow 0.5 bash -c 'sleep 600 & echo "it is $!"; wait'; alone next 10 bash -c '${results(scene, 'next', 1).replaceAll("'", '"')}'`,
+    `alone slow 5 bash -c 'sleep 600 & echo "it is $!"; wait'; alone next 60 bash -c '${results(scene, 'next', 1).replaceAll("'", '"')}'`,
   )
-  expect(stdout).toContain('\n== slow: not over within 0.5\nit is ')
+  expect(stdout).toContain('\n== slow: not over within 5\nit is ')
   expect(stdout).toMatch(/\n1 passed, 1 failed\n$/)
   const [, pid] = /it is (\d+)/.exec(stdout) ?? []
   expect(livingIfAny(Number(pid))).toEqual([])
@@ -91,7 +91,7 @@ test('lanes that are begun together run beside each other, each with its own log
 })
 
 test('only the lanes that are asked for are run', async ({ scene }) => {
-  const { stdout } = await ci(scene, `alone one 10 echo one runs; alone two 10 echo two runs`, 'two')
+  const { stdout } = await ci(scene, `alone one 60 echo one runs; alone two 60 echo two runs`, 'two')
   expect(stdout).toContain('two runs')
   expect(stdout).not.toContain('one runs')
 })

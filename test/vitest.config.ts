@@ -37,8 +37,8 @@ export default defineConfig({
     root: import.meta.dirname,
     include: ['**/*.test.ts'],
     exclude: beds,
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
     pool: 'forks',
     sequence: { sequencer: LongestFirst },
     // They wait for processes most of the time: one for each processor would leave it idle.

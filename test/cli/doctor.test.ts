@@ -157,8 +157,9 @@ describe.skipIf(!isLinux)('case 37a: a store that hangs', () => {
       const { took, code, stdout, stderr } = await timed(scene, ...args)
       const waited = Number(/does not answer: no answer within (\d+) ms$/m.exec(stdout)?.[1])
       // On a busy machine it waits for longer, as documented, and all that it does takes longer as well.
-      expect(took - waited).toBeLessThan(2 * usual)
-      if (isIdle) expect(took).toBeLessThan(2_000)
+      // Whoever waited for the state's file would wait for 45 s, until the kernel takes the lease away.
+      expect(took - waited).toBeLessThan(20_000)
+      if (isIdle && usual < 700) expect(took).toBeLessThan(2_000)
       await eventually(() => scene.living().length === 0)
       expect({ code, stderr }).toEqual({ code: 1, stderr: '' })
       expect(stdout).toMatch(

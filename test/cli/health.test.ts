@@ -42,7 +42,7 @@ describe('P10: coppice health', () => {
     const tool = run.exec('sleep', ['600'])
     await tool.pid
     // The host's first word of its own loop comes with the keeper's second question.
-    await eventually(async () => (await supervisor.health()).supervisors[0]?.health?.hostLoop !== null)
+    await eventually(async () => (await supervisor.health()).supervisors[0]?.health?.hostLoop != null)
     // On a machine that is busy with other tests it may take more than one look.
     const report = await eventually(
       async () => {
@@ -102,29 +102,31 @@ describe('P10: coppice health', () => {
   })
 
   test('case 40: answers while the host’s event loop is blocked, and says so', async ({ scene }) => {
-    const host = scene.host('host-blocks-after-a-label.mjs', ['30'])
+    const host = scene.host('host-blocks-after-a-label.mjs', ['600'])
     const run = await host.lines.after('blocking ')
-    const since = performance.now()
     const early = await eventually(async () => {
       const seen = await health(scene)
       return whatIs(seen.report).includes('host_blocked') ? seen : null
     })
-    expect(early).toMatchObject({ code: 1, report: { verdict: 'degraded' } })
+    const blocked = ({ reasons }: HealthReport) => reasons.find(({ what }) => what === 'host_blocked')
+    // Where the look itself has taken so long, it is late already.
+    if (early !== null && (blocked(early.report)?.measured ?? 0) < 5_000)
+      expect(early).toMatchObject({ code: 1, report: { verdict: 'degraded' } })
     const late = await eventually(
       async () => {
         const seen = await health(scene)
         return seen.code === 3 ? seen : null
       },
-      { within: 10_000 },
+      { within: 60_000 },
     )
-    expect(performance.now() - since).toBeGreaterThanOrEqual(5_000)
     expect(host.lines.all).not.toContain('free')
     expect(late?.report).toMatchObject({
       verdict: 'unresponsive',
       oldestLock: { run },
       supervisors: [{ pid: host.pid, verdict: 'unresponsive', health: { running: 1, trees: 1 } }],
     })
-    expect(late?.report.reasons.find(({ what }) => what === 'host_blocked')).toMatchObject({
+    expect(late && blocked(late.report)?.measured).toBeGreaterThanOrEqual(5_000)
+    expect(late && blocked(late.report)).toMatchObject({
       verdict: 'unresponsive',
       supervisor: late?.report.supervisors[0]?.supervisor,
       threshold: 5_000,

@@ -42,7 +42,7 @@ describe('coppice run', () => {
     const { code, stderr } = await run.exited
     expect(code).toBe(124)
     expect(performance.now() - begun).toBeGreaterThan(3000)
-    expect(performance.now() - begun).toBeLessThan(6000)
+    expect(reportOf(report).outcome.durationMs).toBeLessThan(30_000)
     expect(stderr).toMatch(/^coppice: run \w+ ran out of time\n$/)
     expect(reportOf(report)).toMatchObject({
       outcome: { state: 'timed_out', forced: true },
@@ -62,14 +62,14 @@ describe('coppice run', () => {
   test('P4: ends a command that writes nothing for its --stall-timeout, and passes on what it writes', async ({
     scene,
   }) => {
-    const script = 'for i in 1 2 3 4 5; do echo $i; echo e$i >&2; sleep 0.3; done; cat; sleep 600'
-    const run = scene.coppice(['run', '--stall-timeout', '1s', '--', 'bash', '-c', script], { stdin: 'pipe' })
+    const script = 'for i in 1 2 3 4 5; do echo $i; echo e$i >&2; sleep 1; done; cat; sleep 600'
+    const run = scene.coppice(['run', '--stall-timeout', '4s', '--', 'bash', '-c', script], { stdin: 'pipe' })
     run.child.stdin?.end('read')
     const { code, stdout, stderr } = await run.exited
     expect(code).toBe(124)
     expect(stdout).toBe('1\n2\n3\n4\n5\nread')
     expect(stderr).toMatch(
-      /^e1\ne2\ne3\ne4\ne5\ncoppice: run \w+ stalled: no progress for 1s at command bash /,
+      /^e1\ne2\ne3\ne4\ne5\ncoppice: run \w+ stalled: no progress for 4s at command bash /,
     )
   })
 

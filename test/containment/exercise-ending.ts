@@ -2,7 +2,7 @@ import { describe, expect, test, vi } from 'vitest'
 import { isAlive, isStopped, killIfAlive, living } from '../support/alive.ts'
 import { eventually } from '../support/eventually.ts'
 import type { Expectations } from './exercise-containment.ts'
-import { fixture, type Launching } from './launching.ts'
+import { fixture, type Launching, survivorsIn } from './launching.ts'
 
 /** Longer than any of these programs needs: what a containment would kill at its end is killed by the tests. */
 const grace = 60_000
@@ -80,7 +80,7 @@ export function exerciseEnding(
       const { tree, out } = await here().launchFixture('ignores-sigterm.sh')
       await out.after('ready')
       await tree.terminate(grace)
-      expect(await tree.report()).toMatchObject({ proof: 'survivors', killed: 0 })
+      expect(await survivorsIn(tree)).toMatchObject({ killed: 0 })
       tree.kill()
       await tree.emptied
       expect(await tree.exited).toEqual({ code: null, signal: 'SIGKILL' })
@@ -99,8 +99,8 @@ export function exerciseEnding(
     test.each([0, 3])('case 7: ends background jobs after their root exited with %i', async (code) => {
       const { tree, out } = await here().launchFixture('leaves-background-jobs.sh', [String(code)])
       expect(await tree.exited).toEqual({ code, signal: null })
-      const before = await tree.report()
-      expect(before).toMatchObject({ proof: 'survivors', lingered: [{}, {}, {}, {}] })
+      const before = await survivorsIn(tree)
+      expect(before).toMatchObject({ lingered: [{}, {}, {}, {}] })
       // What it wrote before its exit comes by another way than the news of that.
       await eventually(() => out.all.length === 4)
       const left = out.all.map((line) => Number(line.replace('left ', '')))
@@ -154,7 +154,7 @@ export function exerciseEnding(
       first.tree.kill()
       await first.tree.emptied
       expect((await first.tree.report()).killed).toBe(2)
-      expect((await second.tree.report()).survivors).toHaveLength(2)
+      expect((await survivorsIn(second.tree)).survivors).toHaveLength(2)
       second.tree.kill()
       await second.tree.emptied
     })
@@ -178,7 +178,7 @@ export function exerciseEnding(
     tree.abandon()
     tree.kill()
     await tree.terminate(grace)
-    expect((await tree.report()).survivors).toHaveLength(2)
+    expect((await survivorsIn(tree)).survivors).toHaveLength(2)
     const left = await here().containment.sweep({
       run: here().run,
       roots: [tree.root],

@@ -18,7 +18,7 @@ import { isAlive, killIfAlive, type Living, living, nameOf, parentOf, startTimeO
 import { eventually } from '../support/eventually.ts'
 import { Lines } from '../support/lines.ts'
 import { oldKernel } from '../support/native.ts'
-import { fixture, Launching } from './launching.ts'
+import { fixture, Launching, survivorsIn } from './launching.ts'
 
 const helper = (await findHelper()) ?? ''
 const old = oldKernel()
@@ -64,7 +64,7 @@ describe.skipIf(helper === '')('a guard and its launcher in trouble', () => {
   describe('an exec that hangs', () => {
     test('is given up after its bound, with its guard', async () => {
       const { path } = await hungProgram('/bin/true')
-      const hasty = await openGuard({ helper, launchBound: 500 })
+      const hasty = await openGuard({ helper, launchBound: 3_000 })
       const launch = hasty.launch({ ...request(path, []), stdio: ['pipe', 'pipe', 'pipe'] })
       await expect(launch).rejects.toMatchObject({ code: 'launch_failed', path })
       await eventually(async () => (await guards()).length === 0)
@@ -114,9 +114,9 @@ describe.skipIf(helper === '')('a guard and its launcher in trouble', () => {
 
   test('everybody who asks for a report at the same time has it as soon', async () => {
     const { tree } = await launching.launch('sleep', ['1000'])
-    const before = performance.now()
-    await Promise.all([tree.report(), tree.report(), tree.report()])
-    expect(performance.now() - before).toBeLessThan(900)
+    const times = await Promise.all([0, 1, 2].map(() => tree.report().then(() => performance.now())))
+    // One that was not told would be a whole second later than the others.
+    expect(Math.max(...times) - Math.min(...times)).toBeLessThan(500)
     tree.kill()
     await tree.emptied
   })
@@ -132,8 +132,8 @@ describe.skipIf(helper === '')('a guard and its launcher in trouble', () => {
     ])
     // Whoever is not root cannot even take its voice: it is not dumpable.
     expect(String(stderr)).toMatch(isRoot ? /^$/ : /^descriptor: Operation not permitted/)
-    expect(await liar.report()).toMatchObject({ proof: 'survivors' })
-    expect(await victim.report()).toMatchObject({ proof: 'survivors', killed: 0 })
+    await survivorsIn(liar)
+    expect(await survivorsIn(victim)).toMatchObject({ killed: 0 })
     for (const tree of [victim, liar]) tree.kill()
     await Promise.all([victim.emptied, liar.emptied])
   })

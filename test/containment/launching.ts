@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Readable, Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
-import type { Containment, LaunchRequest, Tree } from '#src/containment/contract.js'
+import type { Containment, LaunchRequest, Tree, TreeReport } from '#src/containment/contract.js'
 import { noLimits } from '#src/containment/limits.js'
 import { openInput, openOutput } from '#src/containment/pipes.js'
 import { plainStop } from '#src/containment/stop-plan.js'
@@ -92,7 +92,7 @@ export class Launching {
     const names = [this.run, ...this.otherRuns, ...this.#trees.map(({ id }) => id)]
     const left = () => carriersOf(names)
     try {
-      await eventually(() => left().length === 0, { within: 2000 })
+      await eventually(() => left().length === 0, { within: 10_000 })
     } catch {
       const found = left()
       found.forEach(killIfAlive)
@@ -101,4 +101,13 @@ export class Launching {
       for (const tree of this.#trees) tree.abandon()
     }
   }
+}
+
+/** The report of a tree that lives. A guard that is late to answer is told of by what was known before. */
+export async function survivorsIn(tree: Tree): Promise<TreeReport> {
+  const living = await eventually(async () => {
+    const report = await tree.report()
+    return report.proof === 'survivors' ? report : null
+  })
+  return living as TreeReport
 }

@@ -124,7 +124,7 @@ describe.skipIf(!isLinux)('lock files whose holder is provably gone', () => {
       ['empty', ''],
       ['cut', '{\n  "pid": 12'],
     ] as const) {
-      sessions.write(`${name}-young`, text, 10_000)
+      sessions.write(`${name}-young`, text, 0)
       sessions.write(`${name}-old`, text, 31_000)
     }
     expect(await sessions.of('empty-young')).toMatchObject({
@@ -165,7 +165,7 @@ describe.skipIf(!isLinux)('case 38: what is never touched', () => {
     const starttime = Number(startTimeOf(process.pid))
     sessions.lock('old', { pid: process.pid, starttime }, 100 * 24 * 60 * minute)
     sessions.lock('exceeded', { pid: process.pid, maxHoldMs: minute }, 2 * minute)
-    sessions.lock('young', { pid: process.pid, maxHoldMs: minute }, 30_000)
+    sessions.lock('young', { pid: process.pid, maxHoldMs: minute }, 0)
     expect(await sessions.of('old')).toMatchObject({
       severity: 'warning',
       fixable: false,

@@ -9,6 +9,7 @@ import { nameOf } from '../support/alive.ts'
 import { bestHere } from '../support/containment.ts'
 import { eventually } from '../support/eventually.ts'
 import { heldBy, zombie } from '../support/owners.ts'
+import { isRecorded } from '../support/recorded.ts'
 import { type Scene, test } from '../support/scene.ts'
 import { doctor, freezeBetweenWrites, mendOnce, troubleIn } from './examining.ts'
 
@@ -157,6 +158,7 @@ test.skipIf(bestHere.containment === 'group')(
   async ({ scene }) => {
     const host = scene.host('host-holds-a-session.mjs', ['held'])
     const run = await host.lines.after('ready ')
+    await isRecorded(scene)
     host.child.kill('SIGKILL')
     await host.died
     expect((await doctor(scene)).of('locks')).toMatchObject([{ facts: { run, verdict: 'dead' } }])

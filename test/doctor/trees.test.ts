@@ -5,6 +5,7 @@ import { openStore } from '#src/store/open.js'
 import { admission, ending, supervisorNamed } from '../store/scene.ts'
 import { isAlive, living } from '../support/alive.ts'
 import { eventually } from '../support/eventually.ts'
+import { isRecorded } from '../support/recorded.ts'
 import { type Scene, type Started, test } from '../support/scene.ts'
 import { doctor, errorsIn, mendOnce, type Report, troubleIn } from './examining.ts'
 
@@ -14,6 +15,7 @@ const isLinux = process.platform === 'linux'
 async function orphaned(scene: Scene, script: string): Promise<{ host: Started; tools: number[] }> {
   const host = scene.host('host-of-one-tool.mjs', ['group', '300ms', 'bash', '-c', script], { stdin: 'pipe' })
   const tools = (await host.lines.after('ready ')).split(' ').map(Number)
+  await isRecorded(scene)
   host.child.kill('SIGKILL')
   await host.died
   return { host, tools }

@@ -9,6 +9,7 @@ import {
   type OpenAiMessage,
   startModelApis,
 } from '../support/model-apis.ts'
+import { isRecorded } from '../support/recorded.ts'
 import { type Scene, test } from '../support/scene.ts'
 
 /** How a run ends, the state that it comes to, and what is told of the command that was under way then. */
@@ -35,6 +36,7 @@ async function endAll(scene: Scene): Promise<void> {
   expect(await closed.exited).toMatchObject({ code: 0, stderr: '' })
   const killed = scene.host('host-ends-in-a-tool.mjs', ['lost'])
   await killed.lines.after('ready lost')
+  await isRecorded(scene, 'exec sleep 600')
   killed.child.kill('SIGKILL')
   await killed.exited
 }

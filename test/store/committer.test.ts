@@ -88,10 +88,16 @@ describe('a patient write', () => {
       committer
         .write({ lane, patient, write: () => order.push(lane) })
         .then(() => order.push(`${lane} answered`))
-    const rides = write('rides', true)
-    for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve))
-    expect(order).toEqual([])
-    await Promise.all([write('needed', false), rides])
+    // After 25 ms it goes by itself: a look that came so late is none.
+    for (let isInTime = false; !isInTime; ) {
+      order.length = 0
+      const begun = performance.now()
+      const rides = write('rides', true)
+      for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve))
+      isInTime = performance.now() - begun < 20
+      if (isInTime) expect(order).toEqual([])
+      await Promise.all([write('needed', false), rides])
+    }
     expect(order).toEqual(['rides', 'needed', 'rides answered', 'needed answered'])
     await write('alone', true)
     expect(order.slice(4)).toEqual(['alone', 'alone answered'])

@@ -42,7 +42,7 @@ describe('case 35: repeated failures open the session’s breaker', () => {
   })
 
   test('one trial closes it after the cooldown; meanwhile the others are refused', async ({ scene }) => {
-    const breaker = { failures: 1, cooldown: '300ms' } as const
+    const breaker = { failures: 1, cooldown: '3s' } as const
     const supervisor = await openSupervisor({ state: scene.state, breaker })
     await timesOut(supervisor, 'k')
     expect(await refusalOf(supervisor, 'k')).toMatchObject({ code: 'breaker_open' })
@@ -52,7 +52,7 @@ describe('case 35: repeated failures open the session’s breaker', () => {
     expect(await refusalOf(supervisor, 'k')).toMatchObject({
       code: 'breaker_open',
       holder: trial.id,
-      retryAfterMs: 300,
+      retryAfterMs: 3_000,
     })
     await trial.end()
     expect(await supervisor.breaker('k')).toBeNull()

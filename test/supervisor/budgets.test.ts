@@ -33,8 +33,8 @@ describe('P7: a budget of runs', () => {
 
   test('P4: a timeout begins with the place', async ({ scene }) => {
     const supervisor = await openSupervisor({ state: scene.state, budget: { runs: 1 }, grace: 0 })
-    const holder = supervisor.start({ session: 'a', timeout: '700ms' }, never)
-    const waits = supervisor.run({ session: 'b', timeout: '350ms' }, () => 'ran')
+    const holder = supervisor.start({ session: 'a', timeout: '4s' }, never)
+    const waits = supervisor.run({ session: 'b', timeout: '3s' }, () => 'ran')
     expect(await waits).toBe('ran')
     expect(await holder.outcome).toMatchObject({ state: 'timed_out' })
     await supervisor.close()

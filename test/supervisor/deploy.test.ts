@@ -134,7 +134,7 @@ describe('a rolling deploy', () => {
       Array.from({ length: perSession }, (_, at) => idOf(session, at)),
     )
     expect(ids).toHaveLength(500)
-    await eventually(() => client.last.length >= ids.length, { within: 15_000 })
+    await eventually(() => client.last.length >= ids.length, { within: 60_000 })
     next.process.child.stdin?.write('close\n')
     expect(await next.process.exited).toMatchObject({ code: 0, stderr: '' })
 
@@ -173,5 +173,5 @@ describe('a rolling deploy', () => {
       ).toEqual(written)
     }
     await untold.close()
-  }, 60_000)
+  }, 180_000)
 })

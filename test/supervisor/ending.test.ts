@@ -85,7 +85,7 @@ describe('P2, P4, P5: however a callback ends or does not, its session is free w
       await using server = await startModelServer()
       const supervisor = await openSupervisor({ state: scene.state, grace: '300ms' })
       let held: Run | undefined
-      const hanging = supervisor.start({ session: 'a', timeout: '300ms' }, async (run) => {
+      const hanging = supervisor.start({ session: 'a', timeout: '2s' }, async (run) => {
         held = run
         await run.append({ role: 'user', text: 'one' })
         await run.draft({ text: 'so far' })
@@ -98,7 +98,7 @@ describe('P2, P4, P5: however a callback ends or does not, its session is free w
         callback: 'left_behind',
         trees: 0,
       })
-      expect(outcome.durationMs).toBeLessThan(300 + 300 + 2000)
+      expect(outcome.durationMs).toBeLessThan(2000 + 300 + 20_000)
       expect(isCoppiceError(await errorOf(hanging.result), 'run_timed_out')).toBe(true)
       expect(hanging.signal.reason).toMatchObject({ code: 'run_timed_out', name: 'TimeoutError' })
 
@@ -267,7 +267,7 @@ describe('P2, P4, P5: however a callback ends or does not, its session is free w
   test('close ends what runs and what waits, with cause shutdown, inside the time it is given', async ({
     scene,
   }) => {
-    const supervisor = await openSupervisor({ state: scene.state })
+    const supervisor = await openSupervisor({ state: scene.state, grace: '10m' })
     const stubborn = supervisor.start({ session: 'a' }, async (run) => {
       await run.exec('bash', ['-c', 'trap "" TERM; sleep 600 & wait; sleep 600'])
     })
@@ -275,8 +275,8 @@ describe('P2, P4, P5: however a callback ends or does not, its session is free w
     await eventually(() => scene.living().length >= 2)
     await eventually(async () => (await supervisor.runs({ state: 'waiting' })).length === 1)
     const begun = performance.now()
-    await supervisor.close({ within: '2s' })
-    expect(performance.now() - begun).toBeLessThan(4000)
+    await supervisor.close({ within: '8s' })
+    expect(performance.now() - begun).toBeLessThan(30_000)
     expect(await stubborn.outcome).toMatchObject({ state: 'cancelled', cause: 'shutdown', forced: true })
     expect(await waiting.outcome).toMatchObject({ state: 'cancelled', cause: 'shutdown', fence: null })
     expect(scene.living()).toEqual([])

@@ -74,21 +74,22 @@ describe('P8: onEnding', () => {
 
   test('gets it again where it throws, and nobody overtakes it in its session', async ({ scene }) => {
     const told: string[] = []
+    const other = Promise.withResolvers<void>()
     let failures = 2
     const supervisor = await openSupervisor({
       state: scene.state,
       onEnding: async ({ outcome }) => {
         told.push(outcome.request ?? '')
+        if (outcome.request === 'other') other.resolve()
         if (outcome.request === 'a' && failures-- > 0) throw new Error('not now')
+        // Another session does not wait for the back-off: else this would never come.
+        if (outcome.request === 'a') await other.promise
       },
     })
     for (const id of ['a', 'b']) await supervisor.run(request(id), () => {})
     await supervisor.run(request('other', 'l'), () => {})
     await eventually(() => told.includes('b'))
     expect(told.filter((id) => id !== 'other')).toEqual(['a', 'a', 'a', 'b'])
-    expect(told.indexOf('other'), 'another session does not wait for the back-off').toBeLessThan(
-      told.lastIndexOf('a'),
-    )
     await supervisor.close()
   })
 
@@ -182,7 +183,7 @@ describe('P8: endings that a supervisor leaves untold', () => {
     const { ids, onEnding } = listening()
     const supervisor = await openSupervisor({ state: scene.state, onEnding })
     await killedOver(scene)
-    await eventually(() => ids().length === 2, { within: 10_000 })
+    await eventually(() => ids().length === 2)
     expect(ids()).toEqual(['a', 'b'])
     await supervisor.close()
   })
@@ -193,7 +194,7 @@ describe('P8: endings that a supervisor leaves untold', () => {
     const host = scene.host('host-with-requests.mjs', ['k', 'a'], { env: { ENDINGS: 'none' }, stdin: 'pipe' })
     await host.lines.after('begun a')
     host.child.stdin?.write('a\n')
-    await eventually(() => ids().length === 1, { within: 10_000 })
+    await eventually(() => ids().length === 1)
     host.child.stdin?.write('close\n')
     await host.exited
     await supervisor.close()
@@ -212,7 +213,7 @@ describe('P8: endings that a supervisor leaves untold', () => {
     await eventually(() => isStopped(host.pid))
     const { ids, onEnding } = listening()
     const supervisor = await openSupervisor({ state: scene.state, onEnding, ttl: '1s' })
-    await eventually(() => ids().length === 2, { within: 10_000 })
+    await eventually(() => ids().length === 2)
     host.child.kill('SIGCONT')
     host.child.stdin?.write('close\n')
     await host.lines.after('closed')
@@ -258,11 +259,12 @@ describe('onEnding before the next run', () => {
       state: scene.state,
       onEnding: { handle: () => new Promise(() => {}), before: 'next-run', within: '500ms' },
     })
-    await supervisor.run(request('a'), () => {})
     const begun = performance.now()
+    await supervisor.run(request('a'), () => {})
     await supervisor.run({ session: 'k' }, () => {})
-    expect(performance.now() - begun).toBeGreaterThan(300)
-    expect(performance.now() - begun).toBeLessThan(5_000)
+    expect(performance.now() - begun).toBeGreaterThanOrEqual(490)
+    // It may take 30 s where nothing is said.
+    expect(performance.now() - begun).toBeLessThan(20_000)
     await supervisor.close()
   })
 

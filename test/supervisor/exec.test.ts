@@ -88,7 +88,7 @@ describe('run.exec', () => {
   }) => {
     const supervisor = await openSupervisor({ state: scene.state })
     let told: unknown
-    const handle = supervisor.start({ timeout: '300ms' }, async (run) => {
+    const handle = supervisor.start({ timeout: '2s' }, async (run) => {
       await run.exec('sleep', ['600']).catch((error: unknown) => {
         told = error
       })
@@ -128,7 +128,7 @@ describe('run.exec', () => {
   test('a reader that stops for good: the command waits for it, and its run still ends on time', async ({
     scene,
   }) => {
-    const supervisor = await openSupervisor({ state: scene.state })
+    const supervisor = await openSupervisor({ state: scene.state, drainBound: '1m' })
     const flood = ['-c', 'head -c 20971520 /dev/zero'] as const
     const unasked = await supervisor.run({ session: 'a' }, (run) => run.exec('sh', flood))
     expect(unasked).toMatchObject({ ok: true })
@@ -139,7 +139,7 @@ describe('run.exec', () => {
     })
     const outcome = await handle.outcome
     expect(outcome).toMatchObject({ state: 'timed_out', callback: 'settled', forced: false })
-    expect(outcome.durationMs, 'it waits for no drain bound').toBeLessThan(500 + 2000)
+    expect(outcome.durationMs, 'it waits for no drain bound').toBeLessThan(500 + 30_000)
     expect(await supervisor.run({ session: 'a', ifBusy: 'refuse' }, () => 'free')).toBe('free')
     await supervisor.close()
   })

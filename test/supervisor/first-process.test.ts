@@ -26,7 +26,7 @@ describe.skipIf(inPidNamespace === null)('a host that is PID 1 (needs a pid name
   test.for(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)(
     'case 36: closes on %s, and exits with 128 and its number, since it cannot die of it',
     async (signal, { scene }) => {
-      const host = first(scene, [fixture('host-handles-signals.mjs'), '300ms'])
+      const host = first(scene, [fixture('host-handles-signals.mjs'), '2s'])
       await host.lines.after('ready')
       process.kill(await insideOf(host.pid), signal)
       const code = { SIGTERM: 143, SIGINT: 130, SIGHUP: 129 }[signal]
@@ -53,7 +53,7 @@ describe.skipIf(inPidNamespace === null)('a host that is PID 1 (needs a pid name
     writeFileSync(hangs, '')
     const env = { NODE_OPTIONS: `--import ${fixture('keeper-hangs.mjs')}`, HANGS_WHEN: hangs }
     const host = first(scene, [command, 'run', '--session', 'k', '--', 'sleep', '600'], env)
-    await eventually(() => host.lines.all.includes('hangs'))
+    await host.lines.with('hangs')
     process.kill(await insideOf(host.pid), 'SIGTERM')
     expect(await host.exited).toMatchObject({ code: 143 })
   })

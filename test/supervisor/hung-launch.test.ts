@@ -20,7 +20,7 @@ describe.skipIf(bestHere.containment === 'group')('case 24: a launch that hangs'
 
   test('dies with its run, and its command never runs', async ({ scene }) => {
     const path = await hungProgram(scene)
-    const supervisor = await openSupervisor({ state: scene.state, killBound: '2s' })
+    const supervisor = await openSupervisor({ state: scene.state, killBound: '30s' })
     const handle = supervisor.start({ session: 'a' }, (run) => run.exec(path, ['1000']))
     handle.result.catch(() => {})
     await eventually(() => guards().length > 0)

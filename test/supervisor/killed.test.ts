@@ -76,7 +76,9 @@ function stateAfter(moment: Moment): string {
 
 async function stageAt(moment: Moment, kind: string, scene: Scene): Promise<Stage> {
   if (moment === 'before the launch is complete') return stageBefore(kind, scene)
-  const host = scene.host('host-of-one-tool.mjs', [kind, '600ms', 'bash', '-c', stubborn], { stdin: 'pipe' })
+  // Long enough to find and to kill somebody in it, on a busy machine as well.
+  const grace = moment === 'during the grace' ? '2s' : '600ms'
+  const host = scene.host('host-of-one-tool.mjs', [kind, grace, 'bash', '-c', stubborn], { stdin: 'pipe' })
   const root = living(Number(await host.lines.after('root ')))
   await eventually(() => host.lines.all.filter((line) => line.startsWith('member ')).length === 2)
   const others = host.lines.all
@@ -105,8 +107,8 @@ async function stageBefore(kind: string, scene: Scene): Promise<Stage> {
         .find((one) => parentOf(one) === parent && nameOf(one).startsWith('coppice-'))
       return pid === undefined ? null : living(pid)
     }) as Promise<Living>
-  const launcher = await childOf(host.pid)
   await host.lines.after('launching')
+  const launcher = await childOf(host.pid)
   const guard = await childOf(launcher.pid)
   const root = await childOf(guard.pid)
   const release = async () => {

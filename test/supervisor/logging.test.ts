@@ -13,9 +13,9 @@ test('a line for each transition of a run, with its numbers, through children th
   scene,
 }) => {
   const { logger, lines, of } = collectingLog()
-  const supervisor = await openSupervisor({ state: scene.state, logger, ttl: '1s' })
+  const supervisor = await openSupervisor({ state: scene.state, logger, ttl: '1s', containment: 'group' })
   const holder = supervisor.start({ session: 'a' }, async (run) => {
-    // Several renewals of a lease of a second, and a look of the lookout.
+    // Several renewals of a lease of a second, which a tree by group does not need, and a look of the lookout.
     const begun = performance.now()
     for (let i = 0; performance.now() - begun < 2500; i++) {
       await run.append(i)
@@ -38,7 +38,8 @@ test('a line for each transition of a run, with its numbers, through children th
   const ended = { level: debug, msg: 'tree ended', ended: 'exited', code: 0, signal: null, forced: false }
   const stops = { level: debug, msg: 'run stops', from: 'running', to: 'stopping', cause: 'returned' }
   const end = { level: info, msg: 'run ended', from: 'stopping', to: 'succeeded', cause: 'returned' }
-  expect(of(holder.id)).toEqual([
+  // A busy host takes them later, and says so.
+  expect(of(holder.id).map(({ lateMs: _, ...line }) => line)).toEqual([
     { ...run, ...wait, waitedMs: expect.any(Number) },
     { ...tree, ...launched, pid: expect.any(Number) },
     {
@@ -72,7 +73,8 @@ test('a line for each transition of a run, with its numbers, through children th
   const waited = of(waiter.id)[1]?.waitedMs
   expect(waited).toBeGreaterThan(1000)
   expect(waited).toBeLessThan(60_000)
-  expect(lines.filter((line) => line.run === undefined)).toEqual([
+  const others = lines.filter((line) => line.run === undefined).map(({ lateMs: _, ...line }) => line)
+  expect(others).toEqual([
     { ...uniform, level: info, msg: 'supervisor closes', runs: 0, drainMs: 0 },
     { ...uniform, level: info, msg: 'supervisor closed', unfinished: 0 },
   ])
@@ -171,11 +173,11 @@ test('P7: lines of what happens while the host’s loop is blocked come when it 
     lines.find(({ msg }) => msg === 'run begins'),
     lines.find(({ to }) => to === 'timed_out'),
   ]
-  expect(begins).not.toHaveProperty('lateMs')
+  expect(begins.lateMs ?? 0).toBeLessThan(ended.lateMs)
   expect(ended).toMatchObject({ level: warn, cause: 'timed_out', session: 'a' })
-  // It was blocked for 2 s, of which the run took 200 ms and its grace 100.
+  // It was blocked for 7 s, of which the run took 2 and its grace 100 ms.
   expect(ended.lateMs).toBeGreaterThan(1_000)
-  expect(ended.lateMs).toBeLessThan(10_000)
+  expect(ended.lateMs).toBeLessThan(30_000)
 })
 
 test('of a host that takes its lines none is dropped, however many there are in all', async ({ scene }) => {

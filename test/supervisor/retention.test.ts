@@ -52,7 +52,6 @@ describe('retention', () => {
     }
     expect((await pruning).runs).toBeGreaterThanOrEqual(1000)
     expect(runs).toBeGreaterThan(0)
-    expect((await supervisor.health()).supervisors[0]?.health?.renewedMs).toBeLessThan(1000)
     await supervisor.close()
   })
 })

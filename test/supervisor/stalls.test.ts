@@ -4,9 +4,9 @@ import { eventually } from '../support/eventually.ts'
 import { type Scene, test } from '../support/scene.ts'
 
 /** Milliseconds without progress; what makes progress does so far more often, and for longer than this. */
-const stallTimeout = 1000
-const often = '0.1'
-const times = 20
+const stallTimeout = 3000
+const often = '0.3'
+const times = 16
 
 const never = new Promise<never>(() => {})
 
@@ -42,7 +42,7 @@ describe('P4: a run without progress ends as stalled, and says what it was at', 
   test('its callback', async ({ scene }) => {
     const { outcome, error } = await endOf(scene, () => never)
     expect(outcome).toMatchObject({ state: 'stalled', cause: 'stalled', callback: 'left_behind' })
-    expect(outcome.message).toBe('no progress for 1s at its callback')
+    expect(outcome.message).toBe('no progress for 3s at its callback')
     expect(outcome.durationMs).toBeGreaterThanOrEqual(stallTimeout)
     expect(isCoppiceError(error, 'run_stalled') && error.name).toBe('TimeoutError')
   })
@@ -54,7 +54,7 @@ describe('P4: a run without progress ends as stalled, and says what it was at', 
     })
     expect(outcome).toMatchObject({ state: 'stalled', trees: 1, tree: { survivors: [] } })
     expect(outcome.message).toMatch(
-      /^no progress for 1s at command sleep 600 \(.+\.1\), after progress “reading the mail”$/,
+      /^no progress for 3s at command sleep 600 \(.+\.1\), after progress “reading the mail”$/,
     )
   })
 
@@ -62,7 +62,7 @@ describe('P4: a run without progress ends as stalled, and says what it was at', 
     const { outcome } = await endOf(scene, (run) =>
       run.subagent({ session: 'b', stallTimeout: '1h' }, () => never),
     )
-    expect(outcome.message).toMatch(/^no progress for 1s at subagent .+ of session b, at its callback$/)
+    expect(outcome.message).toMatch(/^no progress for 3s at subagent .+ of session b, at its callback$/)
   })
 })
 
@@ -101,9 +101,9 @@ describe('what counts as progress', () => {
       run.attempt(
         ({ number }) => {
           if (number === 1) throw Object.assign(new Error('busy'), { status: 529 })
-          return run.exec('sleep', ['0.7']).then(() => 'answered')
+          return run.exec('sleep', ['2']).then(() => 'answered')
         },
-        { backoff: { initial: '1.5s', longest: '1.5s' } },
+        { backoff: { initial: '4.5s', longest: '4.5s' } },
       ),
     )
     expect({ value, state: outcome.state }).toEqual({ value: 'answered', state: 'succeeded' })
@@ -125,17 +125,27 @@ describe('a command', () => {
   test('that writes nothing for its own stallTimeout is ended, and its run goes on', async ({ scene }) => {
     const { outcome, error: result } = await endOf(
       scene,
-      (run) => run.exec('bash', ['-c', 'echo begun; sleep 600'], { stallTimeout: '500ms' }),
+      (run) => run.exec('bash', ['-c', 'echo begun; sleep 600'], { stallTimeout: '3s' }),
       { stallTimeout: '1h' },
     )
     expect(outcome).toMatchObject({ state: 'succeeded' })
     expect(result).toMatchObject({ ended: 'stalled', stdout: 'begun\n', ok: false, tree: { survivors: [] } })
   })
 
+  test('that waits for its place has all of its time from its launch on', async ({ scene }) => {
+    const supervisor = await openSupervisor({ state: scene.state, budget: { trees: 1 } })
+    const result = await supervisor.run({}, async (run) => {
+      run.exec('sleep', ['4']).catch(() => {})
+      return run.exec('sleep', ['2'], { stallTimeout: '3s' })
+    })
+    expect(result).toMatchObject({ ended: 'exited', ok: true })
+    await supervisor.close()
+  })
+
   test('that writes goes on', async ({ scene }) => {
     const { error: result } = await endOf(scene, (run) =>
-      run.exec('bash', ['-c', 'for i in 1 2 3 4 5 6 7 8; do echo $i; sleep 0.1; done'], {
-        stallTimeout: '500ms',
+      run.exec('bash', ['-c', 'for i in 1 2 3 4 5 6 7 8; do echo $i; sleep 0.5; done'], {
+        stallTimeout: '3s',
       }),
     )
     expect(result).toMatchObject({ ended: 'exited', ok: true })

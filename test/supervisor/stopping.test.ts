@@ -10,9 +10,10 @@ import { test } from '../support/scene.ts'
 const kinds = [...new Set([bestHere.containment, 'group'] as const)]
 
 /** Says each SIGTERM, and ends some time after the first, so that a second one is heard too. */
-const handler = `bash -c 'trap "echo heard; end=1" TERM; echo up
+const handlerFor = (twentieths: number) => `bash -c 'trap "echo heard; end=1" TERM; echo up
   while [ -z "$end" ]; do sleep 0.02; done
-  for i in 1 2 3 4 5 6 7 8 9 10; do sleep 0.05; done'`
+  for ((i = 0; i < ${twentieths}; i++)); do sleep 0.05; done'`
+const handler = handlerFor(10)
 
 describe.for(kinds)('how a tree is asked to end, by %s', (containment) => {
   /** Runs a line of bash, cancels it when it has said `up`, and gives its result. */
@@ -31,7 +32,7 @@ describe.for(kinds)('how a tree is asked to end, by %s', (containment) => {
     scene,
   }) => {
     const supervisor = await open(scene.state)
-    const forwards = `trap 'sleep 0.2; kill -TERM $child' TERM; ${handler} & child=$!; wait; wait`
+    const forwards = `trap 'sleep 0.2; kill -TERM $!' TERM; ${handlerFor(60)} & wait; wait`
     const once = await cancelled(supervisor, forwards, { terminate: 'root' })
     expect(once).toMatchObject({ stdout: 'up\nheard\n', forced: false, ended: 'cancelled' })
     expect(await cancelled(supervisor, forwards, {})).toMatchObject({ stdout: 'up\nheard\nheard\n' })
@@ -135,9 +136,9 @@ describe.for(kinds)('what lingers when the root has exited, by %s', (containment
       expect(noisy).toMatchObject({ stdout: 'said\nmore\n' })
       writeFileSync(go, '')
       await eventually(() => existsSync(done))
-      const timed = await run.exec('sh', ['-c', `(sleep 1; touch ${late}; sleep 600) & true`], {
+      const timed = await run.exec('sh', ['-c', `(sleep 6; touch ${late}; sleep 600) & true`], {
         linger,
-        timeout: '700ms',
+        timeout: '5s',
       })
       expect(timed).toMatchObject({ ok: true })
       await eventually(() => existsSync(late))
@@ -151,7 +152,7 @@ describe.for(kinds)('what lingers when the root has exited, by %s', (containment
     await supervisor.run({}, async (run) => {
       const tool = run.exec('sh', ['-c', 'sleep 600 & true'], { linger })
       await tool
-      expect(scene.living()).toHaveLength(1)
+      await eventually(() => scene.living().length === 1)
       await tool.cancel()
       await eventually(() => scene.living().length === 0)
       const file = join(scene.folder, 'go')

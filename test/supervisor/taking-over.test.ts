@@ -11,9 +11,10 @@ const bounds = { grace: '200ms', killBound: '500ms' } as const
 async function frozenHost(scene: Scene, ttl: string) {
   const host = scene.host('host-writes-until-refused.mjs', ['held', ttl])
   const [run = '', tool] = (await host.lines.after('ready ')).split(' ')
+  const alive = living(Number(tool))
   host.child.kill('SIGSTOP')
   await eventually(() => isStopped(host.pid))
-  return { host, run, tool: living(Number(tool)) }
+  return { host, run, tool: alive }
 }
 
 /** What a supervisor sees that wakes up after another has taken its run. */
@@ -30,7 +31,7 @@ describe.skipIf(bestHere.containment === 'group')('P9: an owner that is silent',
   test('case 29: loses its run after its ttl; its tree is dead by then; it commits nothing when it wakes', async ({
     scene,
   }) => {
-    const { host, run, tool } = await frozenHost(scene, '3s')
+    const { host, run, tool } = await frozenHost(scene, '6s')
     const supervisor = await openSupervisor({ state: scene.state, ...bounds })
     const [seen, fence] = await supervisor.run({ session: 'held' }, async ({ fence }) => {
       expect(isAlive(tool.pid, tool.startTime), 'the old tree was dead before the new run began').toBe(false)
@@ -39,7 +40,7 @@ describe.skipIf(bestHere.containment === 'group')('P9: an owner that is silent',
     expect(seen?.outcome).toMatchObject({
       state: 'lost',
       cause: 'lost',
-      message: expect.stringContaining('did not renew its leases for 3s'),
+      message: expect.stringContaining('did not renew its leases for 6s'),
       callback: 'left_behind',
       trees: 1,
       tree: { proof: 'empty', survivors: [] },

@@ -111,14 +111,14 @@ test('a run is a span in the caller’s; its commands, the user’s own spans an
 })
 
 test('P5: what did not go well is an error, with its cause; and every span ends', async ({ scene }) => {
-  const supervisor = await openSupervisor({ state: scene.state, grace: '100ms' })
+  const supervisor = await openSupervisor({ state: scene.state, grace: '20s' })
   const failed = supervisor.start({ session: 'a' }, async (run) => {
     await run.exec('sh', ['-c', 'exit 3'])
     await run.exec('no-such-command').catch(() => {})
     throw new Error('on purpose')
   })
   await failed.outcome
-  const late = supervisor.start({ session: 'a', timeout: '100ms' }, (run) => run.exec('sleep', ['600']))
+  const late = supervisor.start({ session: 'a', timeout: '3s' }, (run) => run.exec('sleep', ['600']))
   await late.outcome
   const holder = await supervisor.begin({ session: 'b' })
   const refused = supervisor.start({ session: 'b', ifBusy: 'refuse' }, () => 1)

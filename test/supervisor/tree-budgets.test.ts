@@ -50,9 +50,9 @@ describe('P7: a budget of trees', () => {
   }) => {
     const supervisor = await openSupervisor({ state: scene.state, budget: { trees: 1 } })
     await supervisor.run({}, async (run) => {
-      const holder = run.exec('sleep', ['600'], { timeout: '700ms', grace: 0 })
+      const holder = run.exec('sleep', ['600'], { timeout: '5s', grace: 0 })
       const cancelled = run.exec('touch', [`${scene.folder}/ran`])
-      const patient = run.exec('sh', ['-c', 'echo ran'], { timeout: '350ms' })
+      const patient = run.exec('sh', ['-c', 'echo ran'], { timeout: '4s' })
       expect(await cancelled.cancel()).toMatchObject({
         ok: false,
         ended: 'cancelled',

@@ -100,7 +100,7 @@ describe('every promise settles, and no session stays held', () => {
       for await (const line of tool) await run.append(line)
     })
     await eventually(async () => (await supervisor.transcript('a')).length === 1)
-    await supervisor.close({ within: '1s' })
+    await supervisor.close({ within: '8s' })
     expect(await handle.outcome).toMatchObject({ state: 'cancelled', forced: true, tree: { survivors: [] } })
     expect(scene.living()).toEqual([])
   })
@@ -151,7 +151,7 @@ describe('every promise settles, and no session stays held', () => {
     {
       await using _lock = await scene.lockState()
       void supervisor.close()
-      void supervisor.close({ within: 0 })
+      void supervisor.close({ within: '9s' })
     }
     await supervisor.close()
     expect(await holder.outcome).toMatchObject({ state: 'cancelled', cause: 'shutdown' })
@@ -175,7 +175,7 @@ describe('every promise settles, and no session stays held', () => {
   test('P5, P8: a close in the middle of a recovery: the caller that would not wait is told of its run’s ending', async ({
     scene,
   }) => {
-    const dead = scene.host('host-of-a-patient-tree.mjs', ['8s'])
+    const dead = scene.host('host-of-a-patient-tree.mjs', ['12s'])
     await dead.lines.after('ready')
     // It looks for the dead when it has something that waits.
     const first = await openSupervisor({ state: scene.state })
@@ -183,7 +183,7 @@ describe('every promise settles, and no session stays held', () => {
     await dead.died
     const handle = first.start({ session: 'a', ifBusy: 'refuse' }, () => 'ran')
     await eventually(async () => (await first.runs({ state: 'waiting' })).length === 1)
-    await first.close({ within: '1s' })
+    await first.close({ within: '3s' })
     expect(await handle.outcome).toMatchObject({ state: 'cancelled', cause: 'shutdown' })
     expect(await errorOf(handle.result)).toMatchObject({ code: 'run_cancelled' })
     const second = await openSupervisor({ state: scene.state })

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 /** Resolves with the first result that is neither falsy nor thrown; fails when there was none in time. */
 export async function eventually<T>(
   look: () => T | Promise<T>,
-  { within = 5000, every = 10 }: { within?: number; every?: number } = {},
+  { within = 30_000, every = 10 }: { within?: number; every?: number } = {},
 ): Promise<T> {
   const until = performance.now() + within
   for (;;) {

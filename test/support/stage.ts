@@ -106,7 +106,13 @@ export function openScene(): { scene: Scene; close(): Promise<string[]> } {
       for (const { child } of started) child.kill('SIGKILL')
       // The launcher of this process's own keeper lives as long as that; any other, and every guard, has to be gone.
       const left = () => pidsOf((one) => !isOurLauncher(one))
-      const isOver = eventually(() => left().length === 0, { within: 3000 })
+      const leftOf = (isIt: (one: Marked) => boolean) => () =>
+        pidsOf((one) => !isOurLauncher(one) && isIt(one)).length === 0
+      // A tool that lives for longer was left to its guard, whose grace is 5 s; a guard may take its time to go.
+      const isOver = eventually(
+        leftOf((one) => !isOfCoppice(one)),
+        { within: 4_000 },
+      ).then(() => eventually(() => left().length === 0, { within: 20_000 }))
       const alive = await isOver.then(
         () => [],
         () => left().flatMap(livingIfAny),

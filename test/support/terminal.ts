@@ -35,7 +35,7 @@ export function inTerminal(scene: Scene, script: string) {
   return {
     child,
     type: (keys: string) => child.stdin.write(keys),
-    shows: (text: string | RegExp, within = 10_000) =>
+    shows: (text: string | RegExp, within = 40_000) =>
       eventually(() => (typeof text === 'string' ? screen.includes(text) : text.test(screen)), {
         within,
       }).catch(() => {

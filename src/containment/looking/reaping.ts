@@ -12,7 +12,7 @@ export interface Reaping {
   readonly isReaped: boolean
   /** Of the reaper's other children: those that have exited and are not reaped either. */
   readonly zombies: number
-  /** Milliseconds that were waited for. */
+  /** Milliseconds that were waited for, once it had exited. */
   readonly waitedMs: number
 }
 
@@ -28,12 +28,17 @@ export async function observeReaping(patience: number, bound: number): Promise<R
   const table = await processTable()
   const pid = await makeOrphan()
   let fell: ProcessEntry | null = null
+  // Until then its reaper cannot have done anything: on a busy machine it is not there yet.
+  let since = began
   for (;;) {
     const processes = await table.list()
     const orphan = processes.find((one) => one.pid === pid)
-    const waitedMs = Math.round(performance.now() - began)
     // It has a parent of its own until the shell that started it has exited.
-    if (orphan?.state === 'zombie') fell = orphan
+    if (orphan?.state === 'zombie') {
+      if (fell === null) since = performance.now()
+      fell = orphan
+    }
+    const waitedMs = Math.round(performance.now() - since)
     const reaper = processes.find((one) => one.pid === (fell?.ppid ?? 1))
     const zombies = processes.filter(
       (one) => one.state === 'zombie' && one.pid !== pid && one.ppid === (reaper?.pid ?? 1),
@@ -44,8 +49,8 @@ export async function observeReaping(patience: number, bound: number): Promise<R
       waitedMs,
     }
     if (orphan === undefined) return { ...found, isReaped: true }
-    const limit = fell !== null && (await isSuspect(found.reaper.pid, zombies.length)) ? bound : patience
-    if (waitedMs >= limit || waitedMs >= bound) return { ...found, isReaped: false }
+    const limit = fell === null || (await isSuspect(found.reaper.pid, zombies.length)) ? bound : patience
+    if (waitedMs >= limit || performance.now() - began >= bound) return { ...found, isReaped: false }
     await delay(interval)
   }
 }

@@ -147,6 +147,8 @@ export class ExecHandle implements PromiseLike<ExecResult> {
     // One that was cancelled in the turn of its call may have to wait for its launch, and need not.
     this.#postCancel()
     const launched = await launch
+    // A wait for its place, or for its launch, is no stillness of the command's.
+    this.#activity.touch()
     if ('neverLaunched' in launched) throw await this.#endUnlaunched(launched.neverLaunched)
     const { pid, pipes } = launched
     this.#span?.launched(pid)

@@ -36,17 +36,17 @@ export class StallWatch {
     this.#disarm()
     const { timeout, blockedWithin, onHalf, onStall } = this.#parts
     const idle = still.isWaiting ? 0 : still.milliseconds - blockedWithin(still.milliseconds)
+    // Progress, and not that some of the time counts no more: one stillness is warned of once.
+    if (still.isWaiting || still.milliseconds < timeout / 2) this.#warned = false
+    if (idle >= timeout / 2) {
+      // Also where the answer came late, and all of the time is over.
+      if (!this.#warned) onHalf({ ...still, milliseconds: idle })
+      this.#warned = true
+    }
     if (idle >= timeout) {
       this.stop()
       onStall({ ...still, milliseconds: idle })
-    } else if (idle >= timeout / 2) {
-      if (!this.#warned) onHalf({ ...still, milliseconds: idle })
-      this.#warned = true
-      this.#askIn(timeout - idle)
-    } else {
-      this.#warned = false
-      this.#askIn(timeout / 2 - idle)
-    }
+    } else this.#askIn((idle >= timeout / 2 ? timeout : timeout / 2) - idle)
   }
 
   stop(): void {
