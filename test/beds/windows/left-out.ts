@@ -117,6 +117,7 @@ export const list: readonly LeftOut[] = [
   { file: 'supervisor/stdio.test.ts', why: same },
   { file: 'supervisor/pace.test.ts', why: same },
   { file: 'supervisor/decoding.test.ts', why: same },
+  { file: 'supervisor/stall-watch.test.ts', why: same },
   { file: 'cli/look.test.ts', why: same },
   { file: 'cli/prune.test.ts', why: same },
 ]
