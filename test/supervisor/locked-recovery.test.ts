@@ -2,6 +2,7 @@
  * Another program holds the state file for longer than the store has patience (10 s) just when a dead supervisor's
  * run is recovered. What waits for the session is a real command, whose log says when that patience was over.
  */
+import { DatabaseSync } from 'node:sqlite'
 import { openSupervisor } from 'coppice'
 import { describe, expect } from 'vitest'
 import { openObserver } from '#src/supervisor/host/observer.js'
@@ -19,6 +20,15 @@ function waitFor(scene: Scene): Started {
   return scene.coppice(['run', '--session', 'held', '--log-level', 'error', '--', 'echo', 'next'])
 }
 
+async function lockHere({ state }: Scene): Promise<AsyncDisposable> {
+  const database = new DatabaseSync(state)
+  await eventually(() => {
+    database.exec('BEGIN EXCLUSIVE')
+    return true
+  })
+  return { [Symbol.asyncDispose]: async () => database.close() }
+}
+
 /** Looks on, and recovers nothing itself. */
 function look({ state }: Scene) {
   return openObserver({ state })
@@ -29,16 +39,15 @@ describe.concurrent('P2, P9: a state file that is locked while a dead supervisor
     scene,
   }) => {
     const { host, run } = await held(scene)
-    host.child.kill('SIGKILL')
-    await host.died
     const waiter = waitFor(scene)
     const observer = await look(scene)
-    await eventually(async () => {
-      const [session] = await observer.sessions()
-      return session?.holder?.state === 'stopping' && session.waiting === 1
-    })
+    await eventually(async () => (await observer.sessions())[0]?.waiting === 1)
+    host.child.kill('SIGKILL')
+    await host.died
+    await eventually(async () => (await observer.sessions())[0]?.holder?.state === 'stopping')
     {
-      await using _lock = await scene.lockState()
+      // Within the five seconds that its guard leaves its tree: another program might take as long to start.
+      await using _lock = await lockHere(scene)
       await waiter.errors.with('could not store the ending; trying again')
       expect(scene.living()).toEqual([])
       expect(await observer.sessions()).toMatchObject([{ holder: { run, state: 'stopping' }, waiting: 1 }])

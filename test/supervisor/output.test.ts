@@ -13,7 +13,7 @@ describe.for(kindsHere)('output and input, by %s', (containment) => {
 
   async function inRun<T>(state: string, work: (sh: Sh) => PromiseLike<T>): Promise<T> {
     const supervisor = await openSupervisor({ state, containment })
-    const result = await supervisor.run({ grace: '10s' }, async (run) => {
+    const result = await supervisor.run({ grace: '1m' }, async (run) => {
       return await work((script, options) => run.exec('sh', ['-c', script], options))
     })
     await supervisor.close()
@@ -27,7 +27,7 @@ describe.for(kindsHere)('output and input, by %s', (containment) => {
     const result = await inRun(scene.state, (sh) => sh('echo before; sleep 600 & echo after'))
     expect(result.stdout).toBe('before\nafter\n')
     expect(result.tree.lingered).toHaveLength(1)
-    expect(performance.now() - begun).toBeLessThan(5000)
+    expect(performance.now() - begun).toBeLessThan(50_000)
   })
 
   test('case 10, case 16: somebody outside the tree holds stdout: the result comes at the drain bound, and nothing after it', async ({
@@ -59,12 +59,13 @@ describe.for(kindsHere)('output and input, by %s', (containment) => {
               pid ?? '',
             ])
       await holder.lines.after('held')
+      await eventually(() => said.includes('.'))
       const begun = performance.now()
       writeFileSync(go, '')
       const result = await tool
       isOver = true
       expect(performance.now() - begun).toBeGreaterThanOrEqual(650)
-      expect(performance.now() - begun).toBeLessThan(5000)
+      expect(performance.now() - begun).toBeLessThan(20_000)
       expect(result.stdout.replaceAll('.', '')).toBe(`pid ${pid}\nlast\n`)
       expect(result.stdout).toContain('.')
       await holder.died

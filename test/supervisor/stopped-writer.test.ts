@@ -13,8 +13,10 @@ describe.skipIf(process.platform !== 'linux')(
       await eventually(() => isStopped(host.pid))
       const supervisor = await openSupervisor({ state: scene.state })
       expect(await supervisor.run({ session: 'other' }, () => 'ran')).toBe('ran')
-      await host.lines.after('wrote')
       await eventually(() => isStopped(host.pid))
+      // It may have had no time to say so before it was stopped again.
+      host.child.kill('SIGCONT')
+      await host.lines.after('wrote')
       await supervisor.close()
     })
 
