@@ -2,20 +2,13 @@ import type { ChildProcess } from 'node:child_process'
 import type { Socket } from 'node:net'
 import type { Readable, Writable } from 'node:stream'
 import { execa } from 'execa'
-import { deferred, delay } from '../../timers.js'
+import { deferred } from '../../timers.js'
 import type { LaunchRequest } from '../contract.js'
 import { launchError } from '../launch-error.js'
+import { againIfRefused } from '../passing-refusals.js'
 import { runVariable, treeVariable } from '../processes/cookie.js'
 import { type Frame, FrameReader, frameOf, none, toLauncher, u64 } from '../protocol/frames.js'
 import { keptUntilRead, withoutUnhandledErrors } from '../streams.js'
-
-/**
- * What a system says of a program that is there and whole, and not a moment later any more: a scanner or whoever wrote it has it
- * open, or (Windows, `UNKNOWN`) it has no name for why. Nothing was started then.
- */
-const passing = new Set(['EBUSY', 'ETXTBSY', 'UNKNOWN'])
-/** Milliseconds before it is started once more. */
-const pauses = [50, 250]
 
 /** A helper has one tree; the number is the protocol's. */
 const onlyTree = 1
@@ -37,14 +30,14 @@ export class JobHelper {
 
   /** Rejects with `launch_failed` where it cannot be started. */
   static async start(path: string, request: LaunchRequest): Promise<JobHelper> {
-    for (let tries = 0; ; tries++) {
-      const { child, refusal } = JobHelper.#spawn(path, request)
-      if (child.pid !== undefined) return new JobHelper(child, child.pid)
-      const cause = await refusal
-      const pause = pauses[tries]
-      if (pause === undefined || !passing.has((cause as NodeJS.ErrnoException).code ?? ''))
-        throw await launchError(request, cause)
-      await delay(pause)
+    try {
+      return await againIfRefused(async () => {
+        const { child, refusal } = JobHelper.#spawn(path, request)
+        if (child.pid === undefined) throw await refusal
+        return new JobHelper(child, child.pid)
+      })
+    } catch (cause) {
+      throw await launchError(request, cause)
     }
   }
 

@@ -3,6 +3,7 @@ import type { TreeReport } from '../contract.js'
 import { Pause } from '../group/pause.js'
 import { endRemains, membersOf, type Remains } from '../group/sweep.js'
 import { readLastWord } from '../guard/last-word.js'
+import { againIfRefused } from '../passing-refusals.js'
 import type { ProcessEntry, ProcessTable } from '../processes/table.js'
 
 const helperName = 'coppice-job.exe'
@@ -47,5 +48,6 @@ function isHelper({ name }: ProcessEntry): boolean {
 
 async function tellToEnd(helper: string, helpers: readonly ProcessEntry[]): Promise<void> {
   const marks = helpers.map(({ pid, startTime }) => `${pid}:${startTime}`)
-  await execa(helper, ['--ask', ...marks], { reject: false, timeout: 5_000 })
+  // Who cannot be told, for whatever reason, is ended when its time is up.
+  await againIfRefused(() => execa(helper, ['--ask', ...marks], { timeout: 5_000 })).catch(() => {})
 }

@@ -2,6 +2,7 @@ import { execa } from 'execa'
 import { CoppiceError } from '../../errors.js'
 import type { Identity } from '../../identity.js'
 import { findHelper } from '../built.js'
+import { againIfRefused } from '../passing-refusals.js'
 import { cookieIn } from './cookie.js'
 import type { CookieReading, Liveness, Numbered, ProcessEntry, ProcessTable } from './table.js'
 
@@ -134,7 +135,7 @@ function toIdentity({ pid, startTime }: Numbered): Identity {
 }
 
 async function linesOf(helper: string, args: readonly string[]): Promise<string[]> {
-  const { stdout } = await execa(helper, args, { timeout: bound })
+  const { stdout } = await againIfRefused(() => execa(helper, args, { timeout: bound }))
   return stdout.split('\n').map((line) => line.replace(/\r$/, ''))
 }
 

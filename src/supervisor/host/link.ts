@@ -85,6 +85,10 @@ export class KeeperLink {
     worker.unref()
   }
 
+  get isClosed(): boolean {
+    return this.#closed
+  }
+
   call<Name extends CallName>(name: Name, ask: Calls[Name]['ask']): Promise<Calls[Name]['answer']> {
     if (this.#died !== null) return Promise.reject(this.#died)
     const id = ++this.#lastCall

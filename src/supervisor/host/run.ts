@@ -22,7 +22,7 @@ import { type RunChild, RunWork } from './run-work.js'
 import type { ParsedSpec, RunSpec } from './spec.js'
 import { thrownRecord } from './thrown.js'
 import type { RunSpan } from './tracing.js'
-import { untoldOutcome } from './untold-outcome.js'
+import { closedTooSoon, untoldOutcome } from './untold-outcome.js'
 import { parseWaitBound, type WaitOptions } from './waits.js'
 
 /** Both faces of a run on the host's thread. What it knows of the run's state is what the keeper said last. */
@@ -135,7 +135,8 @@ export class HostRun implements BegunRun {
     } catch (error) {
       this.#life.wasRefused(error)
       // Where the store could not take the run there is no ending of it, and nobody will tell one.
-      if (!this.#life.hasEnded) this.abandon(error instanceof Error ? error.message : String(error))
+      const why = error instanceof Error ? error.message : String(error)
+      if (!this.#life.hasEnded) this.abandon(this.#link.isClosed ? closedTooSoon : why)
       throw error
     }
   }

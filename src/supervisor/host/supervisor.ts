@@ -22,6 +22,7 @@ import { closeOnSignal } from './signals.js'
 import { parseSpec, type RunDefaults, type RunSpec } from './spec.js'
 import { parseOptions, type SupervisorOptions } from './supervisor-options.js'
 import { RunSpan } from './tracing.js'
+import { closedTooSoon } from './untold-outcome.js'
 import { type BreakerView, viewBreaker } from './views.js'
 
 /** Opens a supervisor, with a keeper thread of its own. Rejects with `store_unavailable`, `store_too_new` or `invalid_option`. */
@@ -189,9 +190,7 @@ export class Supervisor extends Observer {
       // Where the store was away there are runs whose ending nobody could store; their callers must not wait.
       for (const run of this.#runs.values())
         run.abandon(
-          run.isFollowing
-            ? 'the supervisor was closed, and its request is another run’s'
-            : 'the supervisor was closed before its ending could be stored',
+          run.isFollowing ? 'the supervisor was closed, and its request is another run’s' : closedTooSoon,
         )
     }
   }

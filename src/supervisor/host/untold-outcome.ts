@@ -1,5 +1,8 @@
 import type { Outcome } from '../../runs/outcome.js'
 
+/** Why nobody can say more of a run that a close has left as it was. */
+export const closedTooSoon = 'the supervisor was closed before its ending could be stored'
+
 /** What can be said of a run whose store cannot be asked: that it was lost to this host, and why. */
 export function untoldOutcome(
   run: { readonly id: string; readonly session: string | null; readonly fence: number },
