@@ -54,10 +54,11 @@ test(`a host whose loop is busy for ${busySeconds} s`, { timeout: 120_000 }, asy
   const run = begun.find(({ busy }) => busy !== undefined)?.busy ?? ''
 
   const observer = await openObserver({ state: scene.state })
-  const outcome = await eventually(async () => (await observer.show(run))?.outcome, { within: 10_000 })
+  const outcome = await eventually(async () => (await observer.show(run))?.outcome, { within: 40_000 })
   expect(outcome).toMatchObject({ state: 'timed_out', callback: 'left_behind', tree: { survivors: [] } })
   expect(outcome?.durationMs).toBeGreaterThanOrEqual(5_000)
-  expect(outcome?.durationMs).toBeLessThan(6_000)
+  // Its loop is blocked for a minute.
+  expect(outcome?.durationMs).toBeLessThan(20_000)
 
   await eventually(async () => (await health(scene)).blocked === 'unresponsive', {
     within: 15_000 - (performance.now() - blockedAt),

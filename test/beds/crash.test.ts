@@ -21,7 +21,7 @@ if (whyNot !== null) console.log(`crash points are skipped: ${whyNot}`)
 
 /** Days at once: half of the time they wait for a grace. */
 const atOnce = 6
-const bound = 400_000
+const bound = 1_200_000
 const tally: string[] = []
 let points = 0
 

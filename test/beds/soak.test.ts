@@ -19,7 +19,7 @@ const killEvery = 2_000
 /** Runs that a gateway is given at a time, how often, and how many it may have under way. */
 const load = { every: 50, runs: 5, most: 50 }
 
-test(`two gateways for ${seconds} s`, { timeout: (seconds + 180) * 1000 }, async ({ scene }) => {
+test(`two gateways for ${seconds} s`, { timeout: (seconds + 600) * 1000 }, async ({ scene }) => {
   const soak = new Soak(scene)
   await soak.run(seconds * 1000)
   const works = await soak.everySessionWorks()
@@ -54,7 +54,7 @@ class Soak {
   /** The sessions that do not, by what is told of them. */
   async everySessionWorks(): Promise<unknown[]> {
     const supervisor = await openSupervisor({ state: this.#scene.state })
-    const spec = (session: string) => ({ session, wait: 30_000, request: { id: `last ${session}` } })
+    const spec = (session: string) => ({ session, wait: 120_000, request: { id: `last ${session}` } })
     const ends = await Promise.all(
       sessions.map((session) => supervisor.start(spec(session), (run) => run.append('last')).outcome),
     )
@@ -66,7 +66,7 @@ class Soak {
     await Promise.all(this.#gateways.map(({ open }) => open))
     const { ordered, asked, faults } = this.#ledger
     await eventually(() => ordered.every(({ host, result }) => host.killed || result !== undefined), {
-      within: 30_000,
+      within: 120_000,
     })
     for (const gateway of this.#gateways) gateway.order({ order: 'close', within: 5_000 })
     for (const gateway of this.#gateways) {

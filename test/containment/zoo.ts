@@ -90,7 +90,7 @@ export async function endAll(scene: Scene): Promise<void> {
       quiet = left.length === 0 ? quiet + 1 : 0
       return quiet === 5
     },
-    { within: killBound },
+    { within: 60_000 },
   )
 }
 

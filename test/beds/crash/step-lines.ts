@@ -95,6 +95,8 @@ export const mutants: Readonly<Record<string, Mutant>> = {
   },
   'an ending does not wait for its trees': {
     breaks: /P3/,
+    // What outlives it has to be seen before its guard has ended it.
+    grace: '4s',
     edits: [
       { file: ending, find: 'await settlesWithin(bounds.grace, ', put: 'void (' },
       { file: ending, find: 'const killed = run.kill();', put: 'const killed = false;' },

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
+import { eventually } from '../../support/eventually.ts'
 import { start, volume } from './containers.ts'
 import { docker } from './engine.ts'
 import { gateway, hardened } from './places.ts'
@@ -31,11 +32,13 @@ test('the image runs hardened as an ordinary user below tini, works, is healthy,
     stdout: 'done\n',
     tree: { containment: 'guard', proof: 'empty' },
   })
-  expect(JSON.parse(await inside('node_modules/.bin/coppice', 'health', '--json'))).toMatchObject({
-    verdict: 'ok',
-  })
   const check = await docker(['inspect', '--format', '{{index .Config.Healthcheck.Test 1}}', container.name])
-  await inside('sh', '-c', check)
+  // On a busy machine it is degraded now and then, and says so.
+  await eventually(async () => {
+    const health = JSON.parse(await inside('node_modules/.bin/coppice', 'health', '--json'))
+    await inside('sh', '-c', check)
+    return health.verdict === 'ok'
+  })
   const begun = performance.now()
   await docker(['stop', container.name])
   expect(await container.code).toBe(143)
