@@ -8,6 +8,7 @@ import { fixture, Launching } from '../../containment/launching.ts'
 import { carriers, isAlive, killIfAlive, type Living, living, parentOf } from '../../support/alive.ts'
 import { eventually } from '../../support/eventually.ts'
 import { Lines } from '../../support/lines.ts'
+import { againIfUnknown } from '../../support/unknown.ts'
 import { helper, useJobs } from './jobs.ts'
 
 const ways = ['plain', 'detached', 'group', 'console', 'windowless']
@@ -30,11 +31,10 @@ const dead = (found: readonly Living[]) => found.every(({ pid, startTime }) => !
 describe('grandchildren that are detached, in a new group, on a new console, windowless', () => {
   test('case 8: without a job they live on when their root is killed: the control', async () => {
     const mark = `control-${randomUUID()}`
-    const root = spawn('grandchildren', [], {
-      stdio: ['ignore', 'pipe', 'ignore'],
-      env: { ...process.env, COPPICE_TREE: mark },
-      detached: true,
-    })
+    const env = { ...process.env, COPPICE_TREE: mark }
+    const root = againIfUnknown(() =>
+      spawn('grandchildren', [], { stdio: ['ignore', 'pipe', 'ignore'], env, detached: true }),
+    )
     const out = new Lines(root.stdout)
     for (const way of ways) await out.after(`${way} `)
     await out.after('ready')
@@ -103,9 +103,9 @@ describe('grandchildren that are detached, in a new group, on a new console, win
       word,
       '100',
     ]
-    const supervisor = spawn(process.execPath, [...argv, 'grandchildren'], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
+    const supervisor = againIfUnknown(() =>
+      spawn(process.execPath, [...argv, 'grandchildren'], { stdio: ['ignore', 'pipe', 'inherit'] }),
+    )
     const out = new Lines(supervisor.stdout)
     const root = JSON.parse(await out.after('root '))
     const found = await grandchildren(out)
