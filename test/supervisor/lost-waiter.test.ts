@@ -1,4 +1,5 @@
 import { hostname } from 'node:os'
+import { DatabaseSync } from 'node:sqlite'
 import { describe, expect } from 'vitest'
 import { noLimits } from '#src/containment/limits.js'
 import { self } from '#src/containment/processes/processes.js'
@@ -10,6 +11,22 @@ import { eventually } from '../support/eventually.ts'
 import { openKeeper } from '../support/keeper.ts'
 import { test } from '../support/scene.ts'
 
+const plain = {
+  session: 'k',
+  parent: null,
+  request: null,
+  delivers: false,
+  tells: false,
+  labels: null,
+  wait: null,
+  interrupts: false,
+  priority: 'interactive',
+  maxWaiters: 9,
+  bounds: defaultBounds,
+  sessionBudget: { trees: 9, limits: noLimits },
+  breaker: null,
+} as const
+
 describe('P5, P8: a waiter that was given its session and lost it, both while its supervisor slept', () => {
   test('ends for its caller as the claimant ends it, and its callback is not called', async ({ scene }) => {
     const { keeper, told } = await openKeeper(scene)
@@ -17,21 +34,9 @@ describe('P5, P8: a waiter that was given its session and lost it, both while it
     const identity = await self()
     await other.register(supervisorNamed('two', { host: hostname(), identity, socket: null }))
     await other.admit(admission('holder', 'k', { supervisor: 'two' }))
-    const plain = {
-      session: 'k',
-      parent: null,
-      request: null,
-      delivers: false,
-      tells: false,
-      labels: null,
-      wait: null,
-      interrupts: false,
-    }
-    const unbounded = { sessionBudget: { trees: 9, limits: noLimits }, breaker: null }
     // Whoever claims it may take longer to end it than the run itself might.
     const bounds = { ...defaultBounds, grace: 0, killBound: 0, drainBound: 0 }
-    const priority = 'interactive' as const
-    const asked = { run: 'waiter', ...plain, priority, maxWaiters: 9, bounds, ...unbounded }
+    const asked = { run: 'waiter', ...plain, bounds }
     const admitted = handlers.admit(keeper, asked).then(
       () => 'admitted',
       ({ code }) => code,
@@ -65,5 +70,43 @@ describe('P5, P8: a waiter that was given its session and lost it, both while it
     ])
     await handlers.close(keeper, { drain: 0, within: 0 })
     await other.close()
+  })
+})
+
+describe('P2, P8: a waiter that was passed over while its supervisor slept', () => {
+  test('and leaves the queue of a free session: the next has it at once, without a look', async ({
+    scene,
+  }) => {
+    const [{ keeper: one }, { keeper: two }] = await Promise.all([
+      openKeeper(scene),
+      openKeeper(scene, () => ({ id: 'two' })),
+    ])
+    for (const { lookout } of [one, two]) lookout.news = () => {}
+    const database = new DatabaseSync(scene.state)
+    const renewed = (at: number) =>
+      database.prepare(`UPDATE supervisors SET renewed_at = ? WHERE id = 'two'`).run(at)
+    database.exec('PRAGMA busy_timeout = 5000')
+    const { fence } = (await one.store.admit(admission('holder', 'k', { supervisor: 'one' }))) as {
+      fence: number
+    }
+    const passed = handlers.admit(two, { run: 'passed over', ...plain })
+    await eventually(async () => (await one.store.queueLength('k')) === 1)
+    renewed(1)
+    const end = await one.store.finishIfHeld(
+      { run: 'holder', supervisor: 'one', fence },
+      ending({ at: Date.now() }),
+    )
+    expect(end.admitted).toBeNull()
+    renewed(Date.now())
+    const next = handlers.admit(one, { run: 'next', ...plain })
+    await eventually(async () => (await one.store.queueLength('k')) === 2)
+    const cancel = { target: { run: 'passed over' }, message: null, grace: null, force: false }
+    await Promise.all([
+      expect(passed).rejects.toMatchObject({ code: 'run_cancelled' }),
+      handlers.cancel(two, cancel).catch(() => {}),
+    ])
+    expect(await next).toMatchObject({ fence: fence + 1 })
+    for (const keeper of [one, two]) await handlers.close(keeper, { drain: 0, within: 0 })
+    database.close()
   })
 })

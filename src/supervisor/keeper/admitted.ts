@@ -98,9 +98,26 @@ export async function leave(
   await run.stored.promise
   if (run.progress.state !== 'waiting') return
   const stored = await keeper.store.endIfWaiting(run.id, cause, message, Date.now())
-  if (stored.outcome !== null) endedWaiting(keeper, run, stored, details)
-  else if (stored.supervisor.id !== keeper.id) loseWaiting(keeper, run)
+  if (stored.outcome !== null) {
+    endedWaiting(keeper, run, stored, details)
+    void passOn(keeper, run.request.session)
+  } else if (stored.supervisor.id !== keeper.id) loseWaiting(keeper, run)
   else if (stored.fence !== null) begin(keeper, run, stored.fence)
+}
+
+/**
+ * Somebody has left the queue. Its session may be free: whoever was passed over while its supervisor slept is to have it, and
+ * the others wait behind it. Then it is the next one's at once, and not when somebody looks.
+ */
+export async function passOn(keeper: Keeper, session: string | null): Promise<void> {
+  if (session === null) return
+  try {
+    if ((await keeper.store.holder(session)) !== null) return
+    const next = await keeper.store.admitWaiting(session, Date.now())
+    if (next !== null) keeper.onAdmitted(next)
+  } catch (error) {
+    keeper.log.debug({ session, err: error }, 'could not see who is next; whoever waits looks by itself')
+  }
 }
 
 /** A waiting run is terminal, by our hand or by another's. */

@@ -3,7 +3,7 @@ import type { Outcome } from '../../runs/outcome.js'
 import type { Stop } from '../../store/records.js'
 import type { Calls, CancelRequest } from '../calls.js'
 import { admit } from './admission.js'
-import { endOurs } from './admitted.js'
+import { endOurs, passOn } from './admitted.js'
 import { close } from './closing.js'
 import { disown } from './disowning.js'
 import { doingAnywhere } from './doing.js'
@@ -167,6 +167,7 @@ async function cancel(keeper: Keeper, { target, message, grace, force }: CancelR
   const end = ours === undefined ? null : await endOurs(keeper, ours, stop)
   if (end !== null) return end
   const theirs = await keeper.store.requestCancel(id, stop, Date.now())
+  if (theirs.outcome !== null && theirs.fence === null) void passOn(keeper, theirs.session)
   if (force && theirs.outcome === null) await recoverByForce(keeper, theirs)
   return outcomeOfOthers(keeper, theirs)
 }
