@@ -110,3 +110,23 @@ describe('P2, P8: a waiter that was passed over while its supervisor slept', () 
     database.close()
   })
 })
+
+describe('P5: a waiter that another process cancels', () => {
+  test('hears of it at once, without a look', async ({ scene }) => {
+    const [{ keeper: one }, { keeper: two }] = await Promise.all([
+      openKeeper(scene),
+      openKeeper(scene, () => ({ id: 'two' })),
+    ])
+    two.lookout.news = () => {}
+    await one.store.admit(admission('holder', 'k', { supervisor: 'one' }))
+    const waits = handlers.admit(two, { run: 'waits', ...plain })
+    await eventually(async () => (await one.store.queueLength('k')) === 1)
+    const cancel = { target: { run: 'waits' }, message: 'enough', grace: null, force: false }
+    const [outcome] = await Promise.all([
+      handlers.cancel(one, cancel),
+      expect(waits).rejects.toMatchObject({ code: 'run_cancelled' }),
+    ])
+    expect(outcome).toMatchObject({ state: 'cancelled', message: 'enough', fence: null })
+    for (const keeper of [one, two]) await handlers.close(keeper, { drain: 0, within: 0 })
+  })
+})

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { StallWatch } from '#src/supervisor/keeper/stall-watch.js'
 
 /** What a watch tells of answers in this order, of which so much was time in which the host was blocked. */
@@ -29,6 +29,30 @@ test('P4: a stillness is warned of once, and before it is a stall', () => {
 
 test('P4: where the answer comes when all of the time is over, the warning comes with the stall', () => {
   expect(toldOf([{ still: 1_200 }])).toEqual(['warned at 1200', 'stalled at 1200'])
+})
+
+test('P4: progress right after a warning, and a block: what is still after that is warned of again', () => {
+  vi.useFakeTimers()
+  onTestFinished(() => void vi.useRealTimers())
+  const told: string[] = []
+  let blocked = 0
+  const watch = new StallWatch({
+    timeout: 3_000,
+    ask: () => {},
+    blockedWithin: () => blocked,
+    onHalf: () => told.push('warned'),
+    onStall: () => told.push('stalled'),
+  })
+  const hear = (milliseconds: number) => watch.heard({ milliseconds, doing: 'it', isWaiting: false })
+  vi.advanceTimersByTime(1_500)
+  hear(1_500)
+  vi.advanceTimersByTime(5_010)
+  blocked = 5_000
+  hear(5_000)
+  vi.advanceTimersByTime(1_600)
+  hear(6_600)
+  watch.stop()
+  expect(told).toEqual(['warned', 'warned'])
 })
 
 test('P4: that some of it counts no more begins no new one; progress does', () => {

@@ -142,6 +142,16 @@ describe('a command', () => {
     await supervisor.close()
   })
 
+  test('that waits for its place is no stillness of its run', async ({ scene }) => {
+    const supervisor = await openSupervisor({ state: scene.state, budget: { trees: 1 } })
+    const other = supervisor.run({ session: 'b' }, (run) => run.exec('sleep', ['5']))
+    await eventually(() => scene.living().length === 1)
+    const result = await supervisor.run({ session: 'a', stallTimeout }, (run) => run.exec('true'))
+    expect(result).toMatchObject({ ok: true })
+    await other
+    await supervisor.close()
+  })
+
   test('that writes goes on', async ({ scene }) => {
     const { error: result } = await endOf(scene, (run) =>
       run.exec('bash', ['-c', 'for i in 1 2 3 4 5 6 7 8; do echo $i; sleep 0.5; done'], {

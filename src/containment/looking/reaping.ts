@@ -20,7 +20,7 @@ const interval = 20
 
 /**
  * Makes an orphan that exits, and sees whether somebody reaps it. An init may take its time about that: one that is an
- * init beyond doubt gets `patience` milliseconds, any other until `bound`. Null where there are no orphans of this kind.
+ * init beyond doubt gets `patience` milliseconds, any other until `bound`. Null where there are no orphans of this kind, or none was seen.
  */
 export async function observeReaping(patience: number, bound: number): Promise<Reaping | null> {
   if (process.platform !== 'linux') return null
@@ -49,8 +49,14 @@ export async function observeReaping(patience: number, bound: number): Promise<R
       waitedMs,
     }
     if (orphan === undefined) return { ...found, isReaped: true }
-    const limit = fell === null || (await isSuspect(found.reaper.pid, zombies.length)) ? bound : patience
-    if (waitedMs >= limit || performance.now() - began >= bound) return { ...found, isReaped: false }
+    const isOver = performance.now() - began >= bound
+    if (fell === null) {
+      if (isOver) return null
+    } else {
+      const limit = (await isSuspect(found.reaper.pid, zombies.length)) ? bound : patience
+      // One that fell late gets its patience all the same.
+      if (waitedMs >= limit || (isOver && waitedMs >= patience)) return { ...found, isReaped: false }
+    }
     await delay(interval)
   }
 }

@@ -15,7 +15,7 @@ export const init: Check = {
   title: 'who reaps orphans',
   async look({ bound }) {
     const seen = await observeReaping(patience, bound - patience)
-    if (seen === null) return { says: 'not asked on this system', findings: [] }
+    if (seen === null) return { says: 'not seen on this system', findings: [] }
     const { reaper, isReaped, waitedMs } = seen
     const who = `pid ${reaper.pid} (${reaper.name})`
     if (isReaped) return { says: `${who} reaped one within ${waitedMs} ms`, findings: [] }

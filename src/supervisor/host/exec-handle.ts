@@ -45,6 +45,7 @@ export class ExecHandle implements PromiseLike<ExecResult> {
   readonly #span: ExecSpan | null
   readonly #command: string
   readonly #activity = new Activity()
+  #isLaunched = false
   #written = 0
   #link: KeeperLink | null = null
   #pipes: TreePipes | null = null
@@ -89,7 +90,8 @@ export class ExecHandle implements PromiseLike<ExecResult> {
   /** How long it has written nothing. */
   get stillness(): Stillness {
     const doing = `command ${this.#command} (${this.id})`
-    return { milliseconds: this.#activity.still, doing, isWaiting: false }
+    // One that waits for its place, or for its launch, does so by right.
+    return { milliseconds: this.#activity.still, doing, isWaiting: !this.#isLaunched }
   }
 
   /** Ends the command and all its descendants. A second call joins the first, and a grace of 0 hurries it. */
@@ -147,7 +149,7 @@ export class ExecHandle implements PromiseLike<ExecResult> {
     // One that was cancelled in the turn of its call may have to wait for its launch, and need not.
     this.#postCancel()
     const launched = await launch
-    // A wait for its place, or for its launch, is no stillness of the command's.
+    this.#isLaunched = true
     this.#activity.touch()
     if ('neverLaunched' in launched) throw await this.#endUnlaunched(launched.neverLaunched)
     const { pid, pipes } = launched

@@ -11,7 +11,8 @@ import { watchRun } from './wake.js'
 /** The outcome of a run of another supervisor, as soon as there is one. */
 export async function outcomeOfOthers(keeper: Keeper, stored: StoredRun): Promise<Outcome> {
   const { socket } = stored.supervisor
-  if (stored.outcome === null && socket !== null) keeper.tellNews(socket, stored.id)
+  // Also where it has ended, as one that waited does at the cancel itself: its own supervisor has to hear of that.
+  if (socket !== null) keeper.tellNews(socket, stored.id)
   for (let run: StoredRun | null = stored; run !== null; run = await keeper.store.run(run.id)) {
     if (run.outcome !== null) return run.outcome
     if (await recoverIfGone(keeper, run)) continue

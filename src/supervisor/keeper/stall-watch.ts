@@ -25,6 +25,7 @@ export class StallWatch {
   #disarm: () => void = () => {}
   #isOver = false
   #warned = false
+  #heardAt = performance.now()
 
   constructor(parts: StallWatchParts) {
     this.#parts = parts
@@ -36,8 +37,10 @@ export class StallWatch {
     this.#disarm()
     const { timeout, blockedWithin, onHalf, onStall } = this.#parts
     const idle = still.isWaiting ? 0 : still.milliseconds - blockedWithin(still.milliseconds)
+    const sinceLast = performance.now() - this.#heardAt
+    this.#heardAt += sinceLast
     // Progress, and not that some of the time counts no more: one stillness is warned of once.
-    if (still.isWaiting || still.milliseconds < timeout / 2) this.#warned = false
+    if (still.isWaiting || still.milliseconds < Math.max(timeout / 2, sinceLast)) this.#warned = false
     if (idle >= timeout / 2) {
       // Also where the answer came late, and all of the time is over.
       if (!this.#warned) onHalf({ ...still, milliseconds: idle })
